@@ -1,0 +1,201 @@
+"""Reviews for the three roles: train to learn on, dev to choose on, test to report once.
+
+One place for splits, so three scripts cannot disagree; and the tf.data pipelines, in this order:
+map (tokenise, truncate), cache, shuffle (whole set, by seed and epoch), sort by length in windows,
+batch, shuffle the batches, prefetch.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+import sources
+from model import INPUTS, Preprocessing
+from params import Params, UserError
+from sources import Reviews
+
+# Batches that are sorted by length together. More of them: less padding, but each batch more alike.
+WINDOW = 50
+
+
+def label_names(params: Params) -> list[str]:
+    """The two label names, the negative one first."""
+    return [name.strip() for name in params.labels.split(",")]
+
+
+def load_train(params: Params) -> Reviews:
+    """The reviews that are split into train and dev: IMDB's official train split, or a file."""
+    if params.data == "imdb":
+        return sources.load_imdb("train", params)
+    return sources.load_file(params, label_names(params))
+
+
+def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews, Reviews]:
+    """(train, dev), dev an exact share: distinct texts in a seeded order until it is full.
+
+    Equal texts stay on one side. Raises UserError when a side would be empty.
+    """
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(reviews.ids):
+        rows_of[key.split("-")[0]].append(row)
+    groups = list(rows_of.values())
+    wanted = round(len(reviews.ids) * dev_share)
+    dev: list[int] = []
+    for group in np.random.default_rng(split_seed).permutation(len(groups)):
+        if len(dev) + len(groups[group]) <= wanted:
+            dev += groups[group]
+        if len(dev) == wanted:
+            break
+    if not dev or len(dev) == len(reviews.ids):
+        raise UserError(
+            f"{reviews.source}: {len(reviews.ids)} reviews are too few to split at "
+            f"--dev-share {dev_share}"
+        )
+    in_dev = set(dev)
+    train = [row for row in range(len(reviews.ids)) if row not in in_dev]
+    return reviews.take(train), reviews.take(sorted(dev))
+
+
+def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
+    """A seeded choice of `examples` reviews, in canonical order; 0 is all of them."""
+    if not 0 < examples < len(reviews.ids):
+        return reviews
+    chosen = np.random.default_rng(split_seed).permutation(len(reviews.ids))[:examples]
+    return reviews.take(sorted(chosen))
+
+
+def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
+    """The reviews that evaluate scores, and what to call them: dev, test or the file's name.
+
+    dev is exactly the ids stored at training. Raises UserError when they are not to be had.
+    """
+    if params.data != "imdb":
+        return sources.load_file(params, details["labels"]), Path(params.data).stem
+    trained_on = details["settings"]["data"]
+    if params.split == "test":
+        return sources.load_imdb("test", params), "test"
+    if trained_on == "imdb":
+        reviews = sources.load_imdb("train", params)
+    elif Path(trained_on).is_file():
+        columns = {name: details["settings"][name] for name in ("text_column", "label_column")}
+        own = Params(data=trained_on, skip_bad_rows=True, **columns)
+        reviews = sources.load_file(own, details["labels"])
+    else:
+        raise UserError(
+            f"{trained_on}, which the model was trained on, is not there: run where it is, "
+            "or score another file with --data"
+        )
+    row_of = {key: row for row, key in enumerate(reviews.ids)}
+    missing = [key for key in details["dev_ids"] if key not in row_of]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the model's {len(details['dev_ids'])} dev reviews are no longer in "
+            f"{trained_on}: score it with --data, or train again"
+        )
+    return reviews.take(row_of[key] for key in details["dev_ids"]), "dev"
+
+
+def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
+    """int32 [N]: each review's length in tokens before truncation, special tokens included."""
+    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(512)
+    counts = texts.map(lambda text: preprocessing.counted(text)["token_count"], tf.data.AUTOTUNE)
+    return np.concatenate(list(counts.as_numpy_iterator()))
+
+
+def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) -> None:
+    """Print what was loaded: counts, balance, lengths, and how many reviews the length cuts."""
+    positive = float(np.mean(reviews.labels))
+    p50, p90, p99 = np.percentile(counts, [50, 90, 99])
+    print(
+        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median {p50:.0f}, "
+        f"90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; --max-length {params.max_length} "
+        f"({params.truncation}) cuts {np.mean(counts > params.max_length):.1%}",
+        file=sys.stderr,
+    )
+    if not 0.2 <= positive <= 0.8:
+        print(f"{name}: unbalanced; accuracy alone will flatter the larger label", file=sys.stderr)
+
+
+def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: list[str]) -> None:
+    """Print three reviews as the model will see them: label, id, word pieces after truncation.
+
+    Without a WordPiece vocabulary in the preprocessor's `folder`, ids stand for the pieces.
+    """
+    vocabulary = Path(folder) / "assets" / "vocab.txt"
+    words = vocabulary.read_text(encoding="utf-8").split("\n") if vocabulary.exists() else None
+    for row in range(min(3, len(reviews.texts))):
+        ids = preprocessing(tf.constant([reviews.texts[row]]))["input_word_ids"][0].numpy()
+        pieces = [words[i] if words else str(i) for i in ids]
+        if len(pieces) > 24:
+            pieces = [*pieces[:12], f"({len(pieces) - 24} more)", *pieces[-12:]]
+        print(
+            f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}",
+            file=sys.stderr,
+        )
+
+
+def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
+    """Cached elements ({int32 [length] for each of INPUTS}, float32 label), without padding."""
+    data = tf.data.Dataset.from_tensor_slices(
+        (reviews.texts, tf.cast(reviews.labels, tf.float32))
+    )
+    data = data.batch(256).map(lambda text, label: (preprocessing(text), label), tf.data.AUTOTUNE)
+
+    def unpad(ids: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+        length = tf.reduce_sum(ids["input_mask"])
+        return {name: ids[name][:length] for name in INPUTS}, label
+
+    return data.unbatch().map(unpad).cache()
+
+
+def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.Dataset:
+    """Batches of reviews of like length: `windows` batches' reviews are sorted at a time."""
+
+    def sort(ids: dict[str, tf.RaggedTensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
+        order = tf.argsort(ids["input_mask"].row_lengths(), stable=True)
+        return {name: tf.gather(ids[name], order) for name in INPUTS}, tf.gather(label, order)
+
+    data = data.ragged_batch(windows * batch_size).map(sort).unbatch()
+    return data.ragged_batch(batch_size).map(
+        lambda ids, label: ({name: ids[name].to_tensor() for name in INPUTS}, label),
+        tf.data.AUTOTUNE,
+    )
+
+
+def train_batches(
+    encoded: tf.data.Dataset, examples: int, params: Params, first_epoch: int = 0
+) -> tf.data.Dataset:
+    """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
+
+    The order is a function of (seed, epoch). No review is dropped; an epoch's last batch in the
+    sorted order may be smaller.
+    """
+    batches = -(-examples // params.batch_size)
+
+    def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        seed = number * 1_000_003 + params.seed
+        shuffled = encoded.shuffle(examples, seed=seed, reshuffle_each_iteration=False)
+        sorted_batches = by_length(shuffled, params.batch_size, WINDOW)
+        return sorted_batches.shuffle(batches, seed=seed, reshuffle_each_iteration=False)
+
+    epochs = tf.data.Dataset.range(first_epoch, params.epochs)
+    return epochs.flat_map(epoch).prefetch(tf.data.AUTOTUNE)
+
+
+def dev_batches(encoded: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
+    """Batches for measuring: not shuffled, nothing dropped, sorted by length in windows."""
+    return by_length(encoded, batch_size, WINDOW).prefetch(tf.data.AUTOTUNE)
+
+
+def padding_share(batches: tf.data.Dataset) -> float:
+    """Share of all tokens in these batches that is padding."""
+    tokens = read = 0
+    for ids, _ in batches:
+        tokens += int(tf.size(ids["input_mask"]))
+        read += int(tf.reduce_sum(ids["input_mask"]))
+    return 1 - read / tokens

@@ -1,0 +1,130 @@
+"""From texts to probabilities, with an exported model. Evaluate and predict both come through here.
+
+Needs tensorflow, tensorflow_text and numpy only.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from machine import quiet
+from params import UserError
+
+WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
+TOKEN_BUDGET = 8192  # tokens a batch, padding included: short reviews share a large batch
+DETAILS = "model.json"  # beside saved_model.pb: settings, labels and dev ids
+
+
+class Model(NamedTuple):
+    """An exported model on its way back: its folder, its signatures, what training stored."""
+
+    folder: Path
+    signatures: Any
+    details: dict[str, Any]
+    loaded: Any  # keeps the variables alive
+
+
+class Predictions(NamedTuple):
+    """One row a text, in the texts' order."""
+
+    logits: np.ndarray  # float32 [N]
+    probabilities: np.ndarray  # float32 [N], of the second (positive) label
+    labels: list[str]
+    token_counts: np.ndarray  # int32 [N], special tokens included, before truncation
+
+
+def versions(folder: Path) -> list[int]:
+    """The numbers of the models published in a folder, ascending."""
+    if not folder.is_dir():
+        return []
+    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+
+
+def find_model(folder: str | Path) -> Path:
+    """The newest numbered model in `folder`, or `folder` itself if it is one.
+
+    Raises UserError when there is none.
+    """
+    folder = Path(folder)
+    if (folder / "saved_model.pb").is_file():
+        return folder
+    if numbers := versions(folder):
+        return folder / str(numbers[-1])
+    raise UserError(f"no model in {folder}: run `python model_train.py` first, or --model-folder")
+
+
+def load_details(folder: Path) -> dict[str, Any]:
+    """What training stored with a model. Raises UserError when it is missing or damaged."""
+    try:
+        return json.loads((folder / DETAILS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise UserError(
+            f"{folder} is damaged or not from this project ({DETAILS} cannot be read): "
+            "run `python model_train.py` again, or name another with --model-folder"
+        ) from None
+
+
+def load_model(folder: str | Path) -> Model:
+    """Load an exported model. Raises UserError when it is missing or damaged."""
+    folder = find_model(folder)
+    details = load_details(folder)
+    import tensorflow as tf
+
+    try:
+        with quiet():
+            loaded = tf.saved_model.load(str(folder))
+        signatures = {name: loaded.signatures[name] for name in ("preprocess", "token_ids")}
+    except Exception as error:  # whatever TensorFlow raises on a truncated or foreign file
+        raise UserError(
+            f"{folder} cannot be loaded ({str(error).splitlines()[0][:100]}): "
+            "run `python model_train.py` again, or name another with --model-folder"
+        ) from None
+    return Model(folder, signatures, details, loaded)
+
+
+def batches_within(token_counts: np.ndarray, budget: int) -> list[slice]:
+    """Cut ascending lengths into runs whose padded size, rows times longest, fits the budget."""
+    cuts, start = [], 0
+    for end in range(1, len(token_counts) + 1):
+        if end == len(token_counts) or (end + 1 - start) * token_counts[end] > budget:
+            cuts.append(slice(start, end))
+            start = end
+    return cuts
+
+
+def infer(
+    model: Model, texts: Sequence[str], progress: Callable[[int], None] | None = None
+) -> Predictions:
+    """Score texts: sorted by length in windows, answered in the texts' order.
+
+    `progress` is called with the number of texts done. A text of any length is read as the model
+    was trained to; `token_counts` above its max length were cut.
+    """
+    logits = np.zeros(len(texts), np.float32)
+    probabilities = np.zeros(len(texts), np.float32)
+    token_counts = np.zeros(len(texts), np.int32)
+    labels = np.empty(len(texts), object)
+    for start in range(0, len(texts), WINDOW):
+        encoded = model.signatures["preprocess"](text=np.array(texts[start : start + WINDOW]))
+        encoded = {name: values.numpy() for name, values in encoded.items()}
+        token_counts[start : start + WINDOW] = encoded.pop("token_count")
+        read = encoded["input_mask"].sum(axis=1)
+        order = np.argsort(read, kind="stable")
+        done = start
+        for cut in batches_within(read[order], TOKEN_BUDGET):
+            rows = order[cut]
+            longest = read[rows[-1]]
+            inputs = {name: values[rows, :longest] for name, values in encoded.items()}
+            answer = model.signatures["token_ids"](**inputs)
+            logits[start + rows] = answer["logit"].numpy()
+            probabilities[start + rows] = answer["probability"].numpy()
+            labels[start + rows] = [label.decode() for label in answer["label"].numpy()]
+            done += len(rows)
+            if progress:
+                progress(done)
+    return Predictions(logits, probabilities, labels.tolist(), token_counts)

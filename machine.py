@@ -1,0 +1,105 @@
+"""The machine a script runs on: TensorFlow started quietly, its device, its precision, its record."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from params import UserError
+
+PACKAGES = ("tensorflow", "tf_keras", "tensorflow-text", "tensorflow-hub", "numpy", "pandas")
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keep what C++ libraries write to standard error off the screen, unless something fails.
+
+    TensorFlow logs before its own log level is read, so an environment variable is not enough.
+    """
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as noise:
+        os.dup2(noise.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            noise.seek(0)
+            sys.stderr.write(noise.read().decode(errors="replace"))
+            raise
+        finally:
+            sys.stderr.flush()
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def start(precision: str) -> tuple[str, str]:
+    """Import TensorFlow without its start-up noise; return (device, precision) as words.
+
+    `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
+    reaches into SavedModels, where a Keras policy cannot. Raises UserError when it is asked for on
+    a machine without it.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    with quiet():
+        import tensorflow as tf
+        import tensorflow_text  # noqa: F401  registers the text operations of every export
+
+        tf.get_logger().setLevel("ERROR")
+        gpus = tf.config.list_physical_devices("GPU")
+        for gpu in gpus:
+            tf.config.experimental.set_memory_growth(gpu, True)
+        tf.constant(0)  # the device is opened here, noise included
+    if gpus:
+        details = tf.config.experimental.get_device_details(gpus[0])
+        device = f"GPU {details.get('device_name', gpus[0].name)}"
+    else:
+        device = f"CPU {cpu_name()}, {os.cpu_count()} cores"
+    has_bfloat16 = not gpus and bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
+    if precision == "bfloat16" and not has_bfloat16:
+        raise UserError(f"--precision bfloat16: {device} has none here; use float32 or auto")
+    precision = "bfloat16" if has_bfloat16 and precision != "float32" else "float32"
+    use_precision(precision)
+    return device, precision
+
+
+def use_precision(precision: str) -> None:
+    """Set the precision of functions traced from now on; those already run keep theirs."""
+    import tensorflow as tf
+
+    options = {"auto_mixed_precision_onednn_bfloat16": precision == "bfloat16"}
+    tf.config.optimizer.set_experimental_options(options)
+
+
+def cpu_field(name: str) -> str:
+    """The first value of a field of /proc/cpuinfo; empty where there is no such file."""
+    with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as file:
+        for line in file:
+            if line.split(":")[0].strip() == name:
+                return line.split(":", 1)[1].strip()
+    return ""
+
+
+def cpu_name() -> str:
+    return cpu_field("model name") or platform.processor() or platform.machine()
+
+
+def cpu_flags() -> set[str]:
+    return set(cpu_field("flags").split())
+
+
+def record(device: str, precision: str) -> dict[str, Any]:
+    """Device, precision and versions, for every result that a script writes."""
+    return {
+        "device": device,
+        "precision": precision,
+        "python": platform.python_version(),
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+    }

