@@ -97,7 +97,8 @@ class Bert(tf.Module):
             y = self._dense(x, f"{at}self_attention/{part}", [width, width])
             return tf.transpose(tf.reshape(y, [batch, length, heads, depth]), [0, 2, 1, 3])
 
-        scores = tf.matmul(project("query"), project("key"), transpose_b=True) * depth**-0.5
+        # Scaling the query touches length times fewer numbers than scaling the scores.
+        scores = tf.matmul(project("query") * depth**-0.5, project("key"), transpose_b=True)
         read = tf.matmul(tf.nn.softmax(scores + hidden), project("value"))
         read = tf.reshape(tf.transpose(read, [0, 2, 1, 3]), [-1, width])
         return self._dense(read, f"{at}self_attention/attention_output", [width, width])
@@ -125,7 +126,7 @@ class Bert(tf.Module):
             attention = self._attention(x, hidden, batch, length, at)
             x = self._layer_norm(x + attention, at + "self_attention_layer_norm")
             y = self._dense(x, at + "intermediate", [width, self.shape.inner_width])
-            y = 0.5 * y * (1.0 + tf.math.erf(y * 0.5**0.5))
+            y *= 0.5 + 0.5 * tf.math.erf(y * 0.5**0.5)
             y = self._dense(y, at + "output", [self.shape.inner_width, width])
             x = self._layer_norm(x + y, at + "output_layer_norm")
             outputs.append(tf.reshape(x, [batch, length, width]))
