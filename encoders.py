@@ -77,9 +77,10 @@ def resolve(name: str, preprocessor: str, folder: str | Path) -> Pair:
     `name` is a short name of params.ENCODERS, a URL, a Kaggle handle or a folder. Raises UserError
     with the ways out when it cannot be had.
     """
-    encoder, own_preprocessor = ENCODERS[name][:2] if name in ENCODERS else (name, "")
-    if preprocessor == "auto":
-        preprocessor = own_preprocessor
+    known = ENCODERS.get(name)
+    encoder = known.encoder if known else name
+    if preprocessor == "auto" and known:
+        preprocessor = known.preprocessor
     if encoder == "embedded" or preprocessor == "embedded":
         pair = build_minilm(folder)
         encoder = str(pair / "encoder") if encoder == "embedded" else encoder

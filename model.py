@@ -63,6 +63,47 @@ class Preprocessing(tf.Module):
         return {name: encoded[name] for name in INPUTS}
 
 
+class Network(tf_keras.Model):
+    """The layers from token ids on. A step may be computed in parts, to fit a small GPU memory."""
+
+    micro_batch = 0  # reviews a part; 0 computes the whole batch at once
+
+    def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
+        """One optimiser step on one batch."""
+        if not self.micro_batch:
+            return super().train_step(data)
+        ids, label = data
+        gradients, logits = self.accumulate(ids, label)
+        self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
+        self.compute_loss(ids, label, logits)  # for the loss that is shown
+        return self.compute_metrics(ids, label, logits, None)
+
+    @tf.function
+    def accumulate(
+        self, ids: dict[str, tf.Tensor], label: tf.Tensor
+    ) -> tuple[list[tf.Tensor], tf.Tensor]:
+        """(gradients, logits) of a whole batch, computed `micro_batch` reviews at a time."""
+        size = tf.shape(label)[0]
+        gradients = [tf.zeros_like(variable) for variable in self.trainable_variables]
+        logits = tf.zeros([0, 1])
+        for start in tf.range(0, size, self.micro_batch):
+            tf.autograph.experimental.set_loop_options(
+                shape_invariants=[(logits, tf.TensorShape([None, 1]))]
+            )
+            end = start + self.micro_batch
+            with tf.GradientTape() as tape:
+                logit = self({name: ids[name][start:end] for name in INPUTS}, training=True)
+                share = tf.cast(tf.shape(logit)[0], tf.float32) / tf.cast(size, tf.float32)
+                loss = self.loss(label[start:end, None], logit) * share
+            parts = tape.gradient(loss, self.trainable_variables)
+            gradients = [
+                total + tf.convert_to_tensor(part)
+                for total, part in zip(gradients, parts, strict=True)
+            ]
+            logits = tf.concat([logits, logit], 0)
+        return gradients, logits
+
+
 class Classifier(NamedTuple):
     """The model from raw text, and the same layers from token ids on, which is what trains."""
 
@@ -103,7 +144,8 @@ def build_classifier(pair: Pair, params: Params) -> Classifier:
     layer = hub.KerasLayer(preprocessing, name="preprocessing")
     model = tf_keras.Model(text, logit(layer(text)), name="text_classifier")
     ids = {name: tf_keras.layers.Input((None,), dtype=tf.int32, name=name) for name in INPUTS}
-    network = tf_keras.Model(ids, logit(ids), name="network")
+    network = Network(ids, logit(ids), name="network")
+    network.micro_batch = params.micro_batch
     return Classifier(model, network, preprocessing, encoder)
 
 
@@ -132,12 +174,38 @@ def decayed(variables: list[tf.Variable]) -> list[str]:
     return [v.name for v in variables if not any(part in v.name for part in exempt)]
 
 
-def make_optimizer(
-    params: Params, steps: int, variables: list[tf.Variable]
-) -> tf_keras.optimizers.Optimizer:
+class AdamW(tf_keras.optimizers.AdamW):
+    """tf_keras's AdamW with one fused operation a variable: half the time on a CPU.
+
+    The word embeddings' gradient is made dense first. That is also what makes the global norm
+    right: a word that occurs twice has two rows in a sparse gradient.
+    """
+
+    def apply_gradients(self, grads_and_vars: Any, **options: Any) -> Any:
+        dense = [(tf.convert_to_tensor(gradient), v) for gradient, v in grads_and_vars]
+        return super().apply_gradients(dense, **options)
+
+    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+        index = self._index_dict[self._var_key(variable)]
+        step = tf.cast(self.iterations + 1, tf.float32)
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].handle,
+            v=self._velocities[index].handle,
+            beta1_power=tf.pow(self.beta_1, step),
+            beta2_power=tf.pow(self.beta_2, step),
+            lr=tf.cast(self.learning_rate, tf.float32),
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
+            grad=gradient,
+        )
+
+
+def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> AdamW:
     """AdamW with BERT's constants (Model Garden: beta_2 0.999, epsilon 1e-6)."""
     schedule = WarmupThenDecay(params.learning_rate, round(steps * params.warmup_share), steps)
-    optimizer = tf_keras.optimizers.AdamW(
+    optimizer = AdamW(
         schedule,
         weight_decay=params.weight_decay,
         beta_2=0.999,

@@ -26,8 +26,12 @@ def main() -> int:
 
     import infer
     import machine
+    import sources
 
+    # What cannot be had is said before TensorFlow's seconds.
     details = infer.load_details(infer.find_model(params.model_folder))
+    if params.data == "imdb" and params.split == "test":
+        sources.find_imdb("test", params)
     device, precision = machine.start(params.precision)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
@@ -36,7 +40,6 @@ def main() -> int:
 
         import data_loader
         import metrics
-        import sources
     log("settings:")
     settings.echo(params, settings.EVALUATE)
     log(f"device: {device}; precision: {precision}; model: {model.folder}")

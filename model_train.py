@@ -53,8 +53,8 @@ def main() -> int:
             tf.config.experimental.enable_op_determinism()
 
     name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
-    params = dataclasses.replace(params, encoder=name)
-    settings.check(params)
+    rate = params.learning_rate or settings.learning_rate(name)
+    params = dataclasses.replace(params, encoder=name, learning_rate=rate)
     log("settings:")
     settings.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")

