@@ -1,0 +1,175 @@
+"""What is expensive is made once a session: a tiny BERT, the embedded one, and one run on each."""
+
+import csv
+import functools
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import tensorflow as tf  # noqa: E402
+
+import bert  # noqa: E402
+import data_loader  # noqa: E402
+import encoders  # noqa: E402
+import infer  # noqa: E402
+import model  # noqa: E402
+import sources  # noqa: E402
+from params import Params  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+LETTERS = "abcdefghijklmnopqrstuvwxyz"
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, "good", "bad", "movie"]
+VOCABULARY += ["the", ".", ",", "!", "<", ">", "/", *(f"##{letter}" for letter in LETTERS)]
+
+# Tolerances here are float32's; on a GPU TF32 would be used otherwise.
+tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def ids_of(*words: str) -> list[int]:
+    """Ids of these words of the tiny vocabulary, between [CLS] and [SEP]."""
+    return [VOCABULARY.index(word) for word in ("[CLS]", *words, "[SEP]")]
+
+
+def run_script(name: str, *arguments: object, cwd: Path, stdin: str = ""):
+    """Run one of the trio as a user would; return the finished process."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("TFDS_", "TF_CPP_"))}
+    return subprocess.run(
+        [sys.executable, str(ROOT / name), *map(str, arguments)],
+        cwd=cwd,
+        env=environment,
+        input=stdin,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def write_csv(path: Path, rows: list[tuple[object, object]], header=("text", "label")) -> Path:
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def made_up_rows(count: int, seed: int = 0) -> list[tuple[str, str]]:
+    """(text, label) rows of different lengths; the words good and bad decide the label."""
+    chance = random.Random(seed)
+    rows = []
+    for number in range(count):
+        label = ("neg", "pos")[number % 2]
+        words = [("bad", "good")[number % 2]] * 2 + chance.choices(LETTERS, k=chance.randint(3, 20))
+        chance.shuffle(words)
+        rows.append((" ".join(words), label))
+    return rows
+
+
+@pytest.fixture(scope="session")
+def tiny_pair(tmp_path_factory) -> encoders.Pair:
+    folder = tmp_path_factory.mktemp("tiny")
+    (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
+    shape = bert.Shape(
+        layers=2, width=32, heads=2, inner_width=64, vocabulary=len(VOCABULARY), longest=64
+    )
+    tf.random.set_seed(1)
+    bert.save_pair(bert.Bert(shape), folder / "vocab.txt", folder / "pair")
+    pair = folder / "pair"
+    return encoders.Pair("tiny", str(pair / "encoder"), str(pair / "preprocessor"))
+
+
+@pytest.fixture(scope="session")
+def minilm_pair() -> encoders.Pair:
+    return encoders.resolve("minilm", "auto", ROOT / "data" / "encoders")
+
+
+@pytest.fixture(scope="session")
+def imdb_train() -> sources.Reviews:
+    """The 25,000 official training reviews, embedded."""
+    return sources.load_imdb("train", Params(source="embedded", data_folder=str(ROOT / "data")))
+
+
+@pytest.fixture(scope="session")
+def preprocessing(tiny_pair):
+    """The tiny pair's preprocessing, reading 8 tokens unless told otherwise."""
+
+    @functools.cache
+    def make(max_length=8, truncation="head", head_share=0.5):
+        return model.Preprocessing(tiny_pair.preprocessor, max_length, truncation, head_share)
+
+    return make
+
+
+class Trained(NamedTuple):
+    """A finished training run: where it ran, what it printed, and its rows."""
+
+    folder: Path  # of the published model
+    output: subprocess.CompletedProcess
+    rows: list[tuple[str, str]]
+    first: dict[str, bytes]  # the files of version 1 before version 2 was made
+    second: subprocess.CompletedProcess
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_pair, tmp_path_factory) -> Trained:
+    """Two runs of model_train.py on the tiny encoder, which then goes away."""
+    home = tmp_path_factory.mktemp("project")
+    rows = made_up_rows(200)
+    write_csv(home / "reviews.csv", rows)
+    shutil.copytree(Path(tiny_pair.encoder).parent, home / "pair")
+    flags = ["--encoder", "pair/encoder", "--preprocessor", "pair/preprocessor"]
+    flags += ["--data", "reviews.csv", "--max-length", "16", "--batch-size", "16"]
+    flags += ["--learning-rate", "3e-3"]
+    output = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
+    assert output.returncode == 0, output.stderr
+    first = contents(home / "saved_model" / "1")
+    second = run_script("model_train.py", *flags, "--epochs", "1", "--seed", "1", cwd=home)
+    shutil.rmtree(home / "pair")
+    return Trained(home / "saved_model" / "1", output, rows, first, second)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a folder, by its path in it."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="session")
+def loaded(trained) -> infer.Model:
+    return infer.load_model(trained.folder)
+
+
+@pytest.fixture(scope="session")
+def minilm_run(minilm_pair, imdb_train, tmp_path_factory):
+    """One run of the real encoder on a few hundred real reviews: (its folder, its output)."""
+    home = tmp_path_factory.mktemp("real")
+    flags = ["--encoder", "minilm", "--encoder-folder", ROOT / "data" / "encoders"]
+    flags += ["--source", "embedded", "--data-folder", ROOT / "data"]
+    flags += ["--train-examples", 640, "--dev-examples", 200]
+    flags += ["--max-length", 64, "--batch-size", 16, "--epochs", 2]
+    output = run_script("model_train.py", *flags, cwd=home)
+    assert output.returncode == 0, output.stderr
+    return home, output
+
+
+@pytest.fixture
+def reviews() -> sources.Reviews:
+    """500 made-up reviews, some of them with equal texts."""
+    rows = [(text, int(label == "pos")) for text, label in made_up_rows(450)]
+    return sources.canonical(rows + rows[:50], "made up")
+
+
+@pytest.fixture
+def encoded(preprocessing):
+    """Token ids of these texts as the loader keeps them, before batching."""
+
+    def make(texts: list[str]) -> tf.data.Dataset:
+        rows = sources.canonical([(text, 0) for text in texts], "made up")
+        return data_loader.encode(rows, preprocessing(max_length=64))
+
+    return make

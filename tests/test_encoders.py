@@ -1,0 +1,140 @@
+"""The embedded encoder equals the original; BERT-base's shape gives the seed's model."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_hub as hub
+from conftest import VOCABULARY
+
+import bert
+import encoders
+import model
+from params import ENCODERS, Params, UserError
+
+REFERENCE = Path(__file__).with_name("reference") / "minilm.npz"
+
+
+@pytest.fixture(scope="module")
+def reference() -> dict[str, np.ndarray]:
+    with np.load(REFERENCE, allow_pickle=False) as file:
+        return dict(file)
+
+
+@pytest.fixture(scope="module")
+def packed(minilm_pair, reference) -> dict[str, tf.Tensor]:
+    preprocessor = hub.load(minilm_pair.preprocessor)
+    tokens = preprocessor.tokenize(tf.constant(reference["texts"].tolist()))
+    return preprocessor.bert_pack_inputs([tokens], tf.constant(512))
+
+
+def test_minilm_reads_the_same_token_ids_as_the_original(packed, reference):
+    ends = np.cumsum(reference["lengths"])[:-1]
+    expected = [row.tolist() for row in np.split(reference["ids"], ends)]
+    mask = packed["input_mask"].numpy().astype(bool)
+    read = [row[kept].tolist() for row, kept in zip(packed["input_word_ids"], mask, strict=True)]
+    assert read == expected
+    assert max(map(len, read)) == 512
+
+
+def test_minilm_answers_like_the_original(minilm_pair, packed, reference):
+    """The reference was made without padding, so this also shows that padding changes nothing."""
+    output = hub.KerasLayer(minilm_pair.encoder)(packed)
+    rows = np.arange(len(reference["texts"]))[:, None]
+    sequence = output["sequence_output"].numpy()[rows, reference["positions"]]
+    np.testing.assert_allclose(sequence, reference["sequence"], rtol=0, atol=1e-4)
+    np.testing.assert_allclose(output["pooled_output"], reference["pooled"], rtol=0, atol=1e-4)
+
+
+def test_encoder_offers_all_outputs_of_the_hub_contract(tiny_pair):
+    encoder = hub.KerasLayer(tiny_pair.encoder, trainable=True)
+    ids = {name: tf.ones([3, 7], tf.int32) for name in model.INPUTS}
+    output = encoder(ids)
+    assert set(output) == {"pooled_output", "sequence_output", "encoder_outputs", "default"}
+    assert output["pooled_output"].shape == (3, 32)
+    assert [layer.shape for layer in output["encoder_outputs"]] == [(3, 7, 32)] * 2
+    np.testing.assert_array_equal(output["default"], output["pooled_output"])
+    np.testing.assert_array_equal(output["encoder_outputs"][-1], output["sequence_output"])
+    assert len(encoder.trainable_variables) == 2 * 16 + 7
+
+
+def test_preprocessor_offers_the_hub_contract(tiny_pair):
+    preprocessor = hub.load(tiny_pair.preprocessor)
+    special = {k: int(v) for k, v in preprocessor.tokenize.get_special_tokens_dict().items()}
+    assert special == {
+        "padding_id": 0,
+        "start_of_sequence_id": 2,
+        "end_of_segment_id": 3,
+        "mask_id": 4,
+        "vocab_size": len(VOCABULARY),
+    }
+    assert preprocessor(tf.constant(["good"]))["input_word_ids"].shape == (1, 128)
+
+
+def test_random_bert_base_gives_the_seeds_model(minilm_pair, tmp_path):
+    bert.Bert(bert.Shape()).save(tmp_path / "encoder")
+    pair = minilm_pair._replace(encoder=str(tmp_path / "encoder"))
+    classifier = model.build_classifier(pair, Params())
+    variables = classifier.encoder.trainable_variables
+    assert sum(int(tf.size(v)) for v in variables) == 109_482_240
+    assert classifier.model.count_params() == 109_482_240 + 769
+    names = [layer.name for layer in classifier.model.layers]
+    assert names == ["text", "preprocessing", "BERT_encoder", "dropout", "classifier"]
+    kinds = [type(layer).__name__ for layer in classifier.model.layers]
+    assert kinds == ["InputLayer", "KerasLayer", "KerasLayer", "Dropout", "Dense"]
+    assert_kernels_and_tables_decay(classifier, variables=12 * 16 + 9, decayed=12 * 6 + 5)
+
+
+def test_minilm_decays_kernels_and_embedding_tables_only(minilm_pair):
+    classifier = model.build_classifier(minilm_pair, Params())
+    assert_kernels_and_tables_decay(classifier, variables=105, decayed=6 * 6 + 5)
+
+
+def assert_kernels_and_tables_decay(classifier, variables: int, decayed: int) -> None:
+    names = [v.name for v in classifier.network.trainable_variables]
+    assert len(set(names)) == variables
+    expected = [name for name in names if name.endswith(("/kernel:0", "/embeddings:0"))]
+    assert model.decayed(classifier.network.trainable_variables) == expected
+    assert len(expected) == decayed
+
+
+def test_encoder_that_reads_fewer_tokens_is_refused_before_training(tiny_pair):
+    with pytest.raises(UserError, match=r"--max-length 65: tiny reads at most 64 tokens"):
+        model.build_classifier(tiny_pair, Params(max_length=65))
+
+
+@pytest.mark.parametrize(
+    "has_gpu, asked, chosen",
+    [(False, "auto", "minilm"), (True, "auto", "bert-base"), (True, "minilm", "minilm")],
+)
+def test_encoder_choice_follows_the_device_unless_asked(has_gpu, asked, chosen):
+    name, reason = encoders.choose(asked, has_gpu)
+    assert name == chosen and reason
+
+
+def test_unknown_encoder_name_is_refused_with_the_ways_out(tmp_path):
+    with pytest.raises(UserError, match="no encoder 'bert-bse'.*minilm.*Kaggle.*folder"):
+        encoders.resolve("bert-bse", "embedded-not", tmp_path)
+
+
+def test_folder_without_a_saved_model_is_refused_by_name(tmp_path):
+    with pytest.raises(UserError, match="saved_model.pb"):
+        encoders.resolve(str(tmp_path), str(tmp_path), tmp_path)
+
+
+def test_hub_that_cannot_be_reached_names_the_ways_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    with pytest.raises(UserError) as caught:
+        encoders.download("http://127.0.0.1:9/tensorflow/bert/4", tmp_path)
+    message = str(caught.value)
+    for way in ("--encoder minilm", "tensorflow/bert/tensorFlow2/", "--preprocessor"):
+        assert way in message
+    assert "\n" not in message
+
+
+def test_every_encoder_of_the_table_has_its_preprocessor():
+    for encoder, preprocessor, longest in ENCODERS.values():
+        assert (encoder == "embedded") == (preprocessor == "embedded")
+        assert "cased" not in encoder or ("uncased" in encoder) == ("uncased" in preprocessor)
+        assert longest == 512

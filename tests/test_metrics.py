@@ -1,0 +1,58 @@
+"""Figures on literals."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import metrics
+import plots
+
+
+def test_figures_of_four_reviews():
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 1, 1, 1])
+    found = metrics.evaluate(labels, np.array([0.1, 0.6, 0.5, 0.9], np.float32), predicted)
+    assert found["reviews"] == 4
+    assert found["accuracy"] == 0.75
+    assert found["precision"] == pytest.approx(2 / 3)
+    assert found["recall"] == 1.0
+    assert found["f1"] == pytest.approx(0.8)
+    assert found["roc_auc"] == 0.75
+    losses = [-math.log(p) for p in (0.9, 0.4, 0.5, 0.9)]
+    assert found["log_loss"] == pytest.approx(sum(losses) / 4)
+    assert found["confusion"] == [[1, 1], [0, 2]]
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_one_label_leaves_roc_auc_undefined_and_the_rest_defined(label):
+    labels = np.full(3, label)
+    found = metrics.evaluate(labels, np.array([0.2, 0.4, 0.9]), np.array([0, 0, 1]))
+    assert found["roc_auc"] is None
+    assert sum(map(sum, found["confusion"])) == 3
+    assert all(math.isfinite(found[name]) for name in ("precision", "recall", "f1", "log_loss"))
+
+
+def test_certain_and_wrong_is_a_finite_loss():
+    found = metrics.evaluate(np.array([0, 1]), np.array([1, 0], np.float32), np.array([1, 0]))
+    assert math.isfinite(found["log_loss"]) and found["roc_auc"] == 0.0
+
+
+@pytest.mark.parametrize(
+    "correct, total, low, high",
+    [
+        (8, 10, 0.4902, 0.9433),
+        (10, 10, 0.7225, 1.0),
+        (0, 10, 0.0, 0.2775),
+        (4550, 5000, 0.9017, 0.9176),
+    ],
+)
+def test_wilson_interval_of_known_shares(correct, total, low, high):
+    assert metrics.wilson_interval(correct, total) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_history_of_one_epoch_makes_a_figure(tmp_path):
+    row = {"epoch": 1, "train_loss": 0.5, "dev_loss": 0.4}
+    row |= {"train_accuracy": 0.8, "dev_accuracy": 0.85}
+    plots.history(pd.DataFrame([row]), 1, tmp_path / "history.png")
+    assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,115 @@
+"""Settings: strict, checked before TensorFlow is there, each read by somebody."""
+
+import dataclasses
+import re
+import subprocess
+import sys
+
+import pytest
+from conftest import ROOT
+
+import params as settings
+from params import Params
+
+FIELDS = [item.name for item in dataclasses.fields(Params)]
+SCRIPTS = {
+    "model_train.py": settings.TRAIN,
+    "model_evaluate.py": settings.EVALUATE,
+    "model_predict.py": settings.PREDICT,
+}
+
+
+def refusal(capsys, names, *arguments: str) -> str:
+    """What a command line is refused with: exit code 2 and one line."""
+    with pytest.raises(SystemExit) as stop:
+        settings.parse(settings.make_parser("test", names), arguments)
+    assert stop.value.code == 2
+    message = capsys.readouterr().err
+    assert message.count("\n") == 1
+    return message
+
+
+@pytest.mark.parametrize(
+    "arguments, says",
+    [
+        (["--lerning-rate", "1"], "--lerning-rate"),
+        (["--max-len", "64"], "--max-len"),
+        (["--max-length", "600"], "must be from 8 to 512"),
+        (["--max-length", "7"], "8 or more"),
+        (["--max-length", "long"], "--max-length"),
+        (["--learning-rate", "0"], "above 0"),
+        (["--learning-rate", "nan"], "above 0"),
+        (["--labels", "a"], "two different names"),
+        (["--labels", "a,A"], "two different names"),
+        (["--dev-share", "1"], "between 0 and 1"),
+        (["--dropout", "1"], "below 1"),
+        (["--batch-size", "0"], "from 1"),
+        (["--epochs", "0"], "from 1"),
+        (["--train-examples", "-1"], "0 or more"),
+        (["--truncation", "middle"], "head+tail"),
+        (["--encoder", "mine"], "--preprocessor"),
+        (["--data", "missing.csv"], "missing.csv: no such file"),
+    ],
+)
+def test_impossible_setting_stops_with_one_line_that_says_what_is_right(capsys, arguments, says):
+    message = refusal(capsys, settings.TRAIN, *arguments)
+    assert arguments[0] in message and says in message
+
+
+@pytest.mark.parametrize("names", [settings.EVALUATE, settings.PREDICT])
+@pytest.mark.parametrize("arguments", [["--max-length", "64"], ["--truncation=head"]])
+def test_flag_that_the_model_has_fixed_is_refused_after_training(capsys, names, arguments):
+    assert "the trained model has fixed it" in refusal(capsys, names, *arguments)
+
+
+def test_flags_become_settings_of_the_right_type():
+    parser = settings.make_parser("test", settings.TRAIN)
+    line = "--max-length 512 --learning-rate 3e-5 --truncation tail --deterministic"
+    params, _ = settings.parse(parser, line.split())
+    assert params == Params(
+        max_length=512, learning_rate=3e-5, truncation="tail", deterministic=True
+    )
+
+
+def test_defaults_pass_their_own_check():
+    settings.check(Params())
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_help_explains_each_flag_without_tensorflow(script, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "500")  # argparse would break lines, at hyphens too
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = [{script!r}, '--help']\n"
+        "try:\n"
+        f"    runpy.run_path({script!r}, run_name='__main__')\n"
+        "finally:\n"
+        "    assert not {'tensorflow', 'numpy', 'pandas'} & set(sys.modules)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    shown = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", done.stdout, re.MULTILINE))
+    assert shown - {"--help"} == {settings.flag(name) for name in SCRIPTS[script]}
+    explained = " ".join(done.stdout.split())
+    for item in dataclasses.fields(Params):
+        if item.name in SCRIPTS[script]:
+            assert " ".join(item.metadata["help"].split()) in explained
+
+
+def test_every_setting_is_a_flag_of_a_script():
+    assert set().union(*SCRIPTS.values()) == set(FIELDS)
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_setting_is_read_outside_params(name):
+    code = "".join(p.read_text() for p in ROOT.glob("*.py") if p.name != "params.py")
+    assert re.search(rf"\bparams\.{name}\b", code)
+
+
+def test_echo_marks_what_was_changed(capsys):
+    settings.echo(Params(max_length=64), ["max_length", "epochs"])
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.split() == ["max_length", "64", "(changed)"]
+    assert second.split() == ["epochs", "1"]

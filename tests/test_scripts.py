@@ -1,0 +1,259 @@
+"""The three scripts as a user runs them, and the export on its own."""
+
+import csv
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import ROOT, contents, run_script, write_csv
+
+import data_loader
+import sources
+from params import Params
+
+FLOOR = 0.70  # of the real encoder's dev accuracy
+# What predict and whoever serves an export must do without.
+HEAVY = ["tf_keras", "tensorflow_hub", "tensorflow_datasets", "pandas", "sklearn", "matplotlib"]
+HEAVY += ["safetensors", "pyarrow"]
+WITHOUT = f"import sys\nfor name in {HEAVY}: sys.modules[name] = None\n"
+
+
+def read_json(path) -> dict:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+# model_train.py
+
+
+def test_training_prints_its_settings_and_what_it_loaded(trained):
+    log, said = trained.output.stderr, trained.output.stdout
+    for line in ("max_length      16   (changed)", "weight_decay    0.01\n", "device: "):
+        assert line in log
+    assert "train: 160 reviews" in log and "dev: 40 reviews" in log and "cuts" in log
+    assert "[CLS]" in log and "reloaded: logits differ" in log
+    assert "dev accuracy" in said and "model in saved_model/1" in said
+    assert "Traceback" not in log and "cuda" not in log.lower()
+
+
+def test_training_learns_the_rule_of_the_made_up_reviews(trained):
+    results = read_json(trained.folder / "results.json")
+    assert results["dev_accuracy"] >= 0.9
+    assert results["reload_difference"] <= 1e-3
+
+
+def test_training_keeps_the_best_epoch_and_writes_each(trained):
+    with (trained.folder / "history.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
+    best = max(rows, key=lambda row: (float(row["dev_accuracy"]), -float(row["dev_loss"])))
+    results = read_json(trained.folder / "results.json")
+    assert results["best_epoch"] == int(best["epoch"])
+    assert results["dev_loss"] == pytest.approx(float(best["dev_loss"]))
+    assert (trained.folder / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_results_carry_their_conditions(trained):
+    results = read_json(trained.folder / "results.json")
+    for name in ("train_seconds", "train_reviews_per_second", "device", "precision", "versions"):
+        assert results[name]
+    assert results["settings"]["learning_rate"] == 3e-3
+    assert results["settings"]["seed"] == 0 and results["skipped_rows"] == 0
+    rows = [(text, int(label == "pos")) for text, label in trained.rows]
+    assert results["data_sha256"] == sources.digest(sources.canonical(rows, "expected"))
+
+
+def test_model_folder_carries_what_evaluate_and_predict_need(trained):
+    details = read_json(trained.folder / "model.json")
+    rows = [(text, int(label == "pos")) for text, label in trained.rows]
+    _, dev = data_loader.split(sources.canonical(rows, "expected"), 0.2, 0)
+    assert details["dev_ids"] == dev.ids
+    assert (details["labels"], details["threshold"]) == (["neg", "pos"], 0.5)
+    assert set(details["settings"]) == set(Params.__dataclass_fields__)
+    assert details["settings"]["max_length"] == 16
+
+
+def test_next_run_publishes_the_next_version_and_changes_no_other(trained):
+    assert trained.second.returncode == 0, trained.second.stderr
+    assert "saved_model/2" in trained.second.stdout
+    home = trained.folder.parent
+    assert sorted(path.name for path in home.iterdir() if path.name.isdecimal()) == ["1", "2"]
+    assert not list(home.glob(".unfinished*"))
+    assert contents(trained.folder) == trained.first
+
+
+def test_real_encoder_learns_from_a_few_hundred_real_reviews(minilm_run):
+    home, output = minilm_run
+    results = read_json(home / "saved_model" / "quick" / "1" / "results.json")
+    assert (results["train_reviews"], results["dev_reviews"]) == (640, 200)
+    assert results["dev_accuracy"] >= FLOOR, output.stdout
+
+
+def test_try_on_few_reviews_never_replaces_a_real_model(minilm_run):
+    home, _ = minilm_run
+    assert [path.name for path in (home / "saved_model").iterdir()] == ["quick"]
+
+
+# The export
+
+
+def test_export_is_four_bytes_a_parameter_without_an_optimizer(minilm_run):
+    folder = minilm_run[0] / "saved_model" / "quick" / "1"
+    stored = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
+    shapes = stored.get_variable_to_shape_map()
+    sizes = {
+        name: math.prod(shape)
+        for name, shape in shapes.items()
+        if stored.get_variable_to_dtype_map()[name] == tf.float32
+    }
+    parameters = read_json(folder / "model.json")["parameters"]
+    assert parameters == 22_713_216 + 385 == sum(sizes.values())
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+    assert size == pytest.approx(4 * parameters, rel=0.1)
+
+
+def test_moved_export_serves_raw_text_with_tensorflow_and_text_alone(trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "moved")
+    texts = ["good good", "bad bad bad", "a b c<br />", "", "good bad " * 50]
+    code = WITHOUT + (
+        "import json\n"
+        "import tensorflow as tf, tensorflow_text\n"
+        "loaded = tf.saved_model.load('moved')\n"
+        f"answer = loaded.signatures['serving_default'](text=tf.constant({texts}))\n"
+        "answer['label'] = tf.strings.unicode_decode(answer['label'], 'UTF-8')\n"
+        "answer['label'] = tf.strings.unicode_encode(answer['label'], 'UTF-8')\n"
+        "print(json.dumps({k: [v.decode() if isinstance(v, bytes) else float(v)"
+        " for v in values.numpy()] for k, values in answer.items()}))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert set(answer) == {"logit", "probability", "label"}
+    logit = np.array(answer["logit"])
+    np.testing.assert_allclose(answer["probability"], 1 / (1 + np.exp(-logit)), atol=1e-6)
+    assert answer["label"] == ["pos" if value >= 0 else "neg" for value in logit]
+    assert answer["label"][:2] == ["pos", "neg"]
+
+
+def test_signatures_agree(loaded):
+    texts = tf.constant(["good movie", "bad movie"])
+    ids = dict(loaded.signatures["preprocess"](text=texts))
+    assert ids.pop("token_count").numpy().tolist() == [4, 4]
+    serving = loaded.loaded.signatures["serving_default"](text=texts)
+    for name, values in loaded.signatures["token_ids"](**ids).items():
+        np.testing.assert_array_equal(values, serving[name])
+
+
+# model_evaluate.py
+
+
+def test_evaluate_scores_exactly_the_dev_reviews_of_the_model(trained):
+    home = trained.folder.parent.parent
+    done = run_script("model_evaluate.py", "--model-folder", trained.folder, cwd=home)
+    assert done.returncode == 0, done.stderr
+    folder = trained.folder.with_name("1-evaluation")
+    results, details = read_json(folder / "dev.json"), read_json(trained.folder / "model.json")
+    with (folder / "dev-predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["id"] for row in rows] == details["dev_ids"]
+    right = [row["label"] == row["predicted"] for row in rows]
+    assert results["accuracy"] == sum(right) / len(rows) == sum(right) / results["reviews"]
+    trained_at = read_json(trained.folder / "results.json")["dev_accuracy"]
+    assert results["accuracy"] == pytest.approx(trained_at, abs=1.5 / len(rows))
+    assert results["model_settings"] == details["settings"] and results["device"]
+    labels = {sources.text_id(text): label for text, label in trained.rows}
+    assert [row["label"] for row in rows] == [labels[row["id"]] for row in rows]
+    assert all((float(r["probability"]) >= 0.5) == (r["predicted"] == "pos") for r in rows)
+    for word in ("accuracy", "95 % interval", "precision", "recall", "f1", "roc_auc", "log_loss"):
+        assert word in done.stdout
+    assert "confusion" in done.stdout and "Traceback" not in done.stderr
+    assert contents(trained.folder) == trained.first
+
+
+def test_evaluate_scores_a_file_of_ones_own_and_reports_skipped_rows(trained, tmp_path):
+    rows = [("good a b", "pos"), ("bad c d", "neg"), ("", "neg"), ("bad e", "1"), ("so", "so")]
+    write_csv(tmp_path / "mine.csv", rows, header=("review", "mark"))
+    shutil.copytree(trained.folder, tmp_path / "saved_model" / "1")
+    flags = ["--data", "mine.csv", "--text-column", "review", "--label-column", "mark"]
+    refused = run_script("model_evaluate.py", *flags, cwd=tmp_path)
+    assert refused.returncode == 2
+    (message,) = [line for line in refused.stderr.splitlines() if "bad rows" in line]
+    assert "mine.csv: 2 bad rows of 5 (row 4: no text; row 6: label 'so')" in message
+    assert "Traceback" not in refused.stderr and refused.stdout == ""
+    done = run_script("model_evaluate.py", *flags, "--skip-bad-rows", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    results = read_json(tmp_path / "saved_model" / "1-evaluation" / "mine.json")
+    assert (results["reviews"], results["skipped_rows"], results["split"]) == (3, 2, "mine")
+    assert results["confusion"] == [[1, 0], [1, 1]]
+
+
+# model_predict.py
+
+
+def test_predict_prints_an_aligned_line_a_review_and_nothing_else(trained):
+    reviews = ["good movie!", "bad\nbad   movie, a b c", "good <br />"]
+    home = trained.folder.parent.parent
+    done = run_script("model_predict.py", *reviews, "--model-folder", trained.folder, cwd=home)
+    assert (done.returncode, done.stderr) == (0, "")
+    for line, text, label in zip(
+        done.stdout.splitlines(),
+        ("good movie!         ", "bad bad movie, a b c", "good <br />         "),
+        ("pos", "neg", "pos"),
+        strict=True,
+    ):
+        assert re.fullmatch(rf"input: {re.escape(text)} : score: [01]\.\d{{6}} : {label}", line)
+        assert (float(line.split(" : ")[1].removeprefix("score: ")) >= 0.5) == (label == "pos")
+
+
+def test_predict_reads_lines_refuses_empty_ones_and_needs_no_other_package(trained, tmp_path):
+    code = WITHOUT + (
+        "import runpy\n"
+        f"sys.path.insert(0, {str(ROOT)!r})\n"
+        f"sys.argv = ['model_predict.py', '--model-folder', {str(trained.folder)!r}]\n"
+        "runpy.run_path(sys.path[0] + '/model_predict.py', run_name='__main__')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        input="good\n \nbad é 😀 \xff\n".encode() + b"\xff\n",
+        capture_output=True,
+        check=False,
+    )
+    assert done.stderr.decode() == "review 2 (' ') is empty: not scored\n"
+    assert done.returncode == 1
+    shown = [line.split(" : ")[0].strip() for line in done.stdout.decode().splitlines()]
+    assert shown == ["input: good", "input: bad é 😀 ÿ", "input: \ufffd"]
+
+
+@pytest.mark.parametrize(
+    "arguments, stdin", [([""], ""), ([" ", "\t"], ""), ([], ""), ([], "\n\n")]
+)
+def test_predict_with_no_review_at_all_exits_2(arguments, stdin, tmp_path):
+    done = run_script("model_predict.py", *arguments, cwd=tmp_path, stdin=stdin)
+    assert (done.returncode, done.stdout) == (2, "")
+    *named, last = done.stderr.splitlines()
+    assert len(named) == len(arguments or stdin)
+    assert all("is empty: not scored" in line for line in named)
+    assert last.startswith("model_predict.py: no review to score")
+
+
+@pytest.mark.parametrize("script", ["model_predict.py", "model_evaluate.py"])
+@pytest.mark.parametrize("damage", ["no folder", "model.json", "saved_model.pb"])
+def test_missing_or_damaged_model_gives_one_line(script, damage, trained, tmp_path):
+    if damage != "no folder":
+        shutil.copytree(trained.folder, tmp_path / "saved_model" / "3")
+        file = tmp_path / "saved_model" / "3" / damage
+        file.write_bytes(file.read_bytes()[:100])
+    arguments = ["good"] if script == "model_predict.py" else []
+    done = run_script(script, *arguments, cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (2, "")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"{script}: ") and "python model_train.py" in line
+    assert damage in line or "saved_model" in line
