@@ -177,6 +177,7 @@ def train_batches(
     batches = -(-examples // params.batch_size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
         shuffled = encoded.shuffle(examples, seed=seed, reshuffle_each_iteration=False)
         sorted_batches = by_length(shuffled, params.batch_size, WINDOW)

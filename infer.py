@@ -61,8 +61,9 @@ def find_model(folder: str | Path) -> Path:
 def load_details(folder: Path) -> dict[str, Any]:
     """What training stored with a model. Raises UserError when it is missing or damaged."""
     try:
-        return json.loads((folder / DETAILS).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
+        return {name: details[name] for name in ("settings", "labels", "threshold", "dev_ids")}
+    except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{folder} is damaged or not from this project ({DETAILS} cannot be read): "
             "run `python model_train.py` again, or name another with --model-folder"

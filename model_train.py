@@ -29,7 +29,7 @@ def main() -> int:
     parser = settings.make_parser(__doc__, settings.TRAIN)
     params, _ = settings.parse(parser)
     is_try = bool(params.train_examples or params.dev_examples)
-    if is_try and params.model_folder == settings.Params().model_folder:
+    if is_try and not any(word.startswith("--model-folder") for word in sys.argv):
         folder = str(Path(params.model_folder) / "quick")
         params = dataclasses.replace(params, model_folder=folder)
 

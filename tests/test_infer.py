@@ -43,7 +43,6 @@ def test_scores_do_not_depend_on_company_or_order(loaded):
     np.testing.assert_allclose(together.logits, backwards.logits[::-1], atol=1e-4)
     assert together.labels == [p.labels[0] for p in alone] == backwards.labels[::-1]
     assert together.token_counts.tolist() == [len(text.split()) + 2 for text in TEXTS]
-    assert len(np.unique(together.logits.round(3))) > 10
 
 
 def test_windows_and_batches_do_not_change_the_scores(loaded, monkeypatch):

@@ -116,7 +116,7 @@ def test_classifier_starts_from_its_seed(tiny_pair):
 
 def make_optimizer(variables, **settings):
     """Without warm-up, so that the first step has the full learning rate."""
-    params = Params(warmup_share=0.0, **settings)
+    params = Params(**{"warmup_share": 0.0, "learning_rate": 1e-3} | settings)
     return model.make_optimizer(params, 10, variables)
 
 
@@ -159,6 +159,52 @@ def test_gradients_are_clipped_by_their_global_norm():
     moments = [v for v in optimizer.variables if "/m/" in v.name]
     assert len(moments) == 2
     assert float(tf.linalg.global_norm(moments)) == pytest.approx(0.1 * 2.0, rel=1e-4)
+
+
+def test_word_that_occurs_twice_counts_once_in_the_global_norm():
+    """Its two rows of a sparse gradient are one gradient: 300 + 400, not their norm, 500."""
+    table, bias = tf.Variable([[0.0], [0.0]], name="embeddings"), tf.Variable([0.0], name="b")
+    optimizer = make_optimizer([table, bias], clip_norm=1.0)
+    rows = tf.IndexedSlices(tf.constant([[300.0], [400.0]]), tf.constant([0, 0]), [2, 1])
+    optimizer.apply_gradients([(rows, table), (tf.constant([2400.0]), bias)])
+    table_moment, bias_moment = (v.numpy() for v in optimizer.variables if "/m/" in v.name)
+    np.testing.assert_allclose(table_moment, [[0.1 * 0.28], [0]], rtol=1e-4)
+    np.testing.assert_allclose(bias_moment, [0.1 * 0.96], rtol=1e-4)
+
+
+def test_fused_step_equals_the_step_of_tf_keras():
+    chance = np.random.default_rng(0)
+    start = {name: chance.normal(size=(4, 3)).astype(np.float32) for name in ("kernel", "bias")}
+    ours, theirs = ([tf.Variable(v, name=n) for n, v in start.items()] for _ in range(2))
+    fused = make_optimizer(ours, weight_decay=0.1, clip_norm=0.5)
+    plain = tf_keras.optimizers.AdamW(
+        model.WarmupThenDecay(1e-3, 0, 10), 0.1, beta_2=0.999, epsilon=1e-6, global_clipnorm=0.5
+    )
+    plain.exclude_from_weight_decay([theirs[1]])
+    for _ in range(5):
+        gradients = [tf.constant(chance.normal(size=(4, 3)), tf.float32) for _ in ours]
+        fused.apply_gradients(zip(gradients, ours, strict=True))
+        plain.apply_gradients(zip(gradients, theirs, strict=True))
+    for mine, other in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(mine.numpy(), other.numpy(), atol=1e-6)
+
+
+def test_micro_batches_give_the_gradients_of_the_whole_batch(tiny_pair):
+    params = Params(max_length=16, dropout=0.0, micro_batch=2)
+    classifier = model.build_classifier(tiny_pair, params)
+    network = classifier.network
+    network.compile(optimizer="sgd", loss=tf_keras.losses.BinaryCrossentropy(from_logits=True))
+    ids = classifier.preprocessing(tf.constant(["good", "bad", ALPHABET, "bad movie", "a"]))
+    label = tf.constant([1.0, 0.0, 1.0, 0.0, 1.0])
+    with tf.GradientTape() as tape:
+        expected = network(ids, training=True)
+        loss = network.loss(label[:, None], expected)
+    gradients, logits = network.accumulate(ids, label)
+    np.testing.assert_allclose(logits, expected, atol=1e-5)
+    for found, whole in zip(
+        gradients, tape.gradient(loss, network.trainable_variables), strict=True
+    ):
+        np.testing.assert_allclose(found, tf.convert_to_tensor(whole), atol=1e-6)
 
 
 def test_learning_rate_rises_and_falls_in_straight_lines():

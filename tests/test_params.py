@@ -37,8 +37,8 @@ def refusal(capsys, names, *arguments: str) -> str:
         (["--max-length", "600"], "must be from 8 to 512"),
         (["--max-length", "7"], "8 or more"),
         (["--max-length", "long"], "--max-length"),
-        (["--learning-rate", "0"], "above 0"),
-        (["--learning-rate", "nan"], "above 0"),
+        (["--learning-rate", "-1"], "0 or more"),
+        (["--learning-rate", "nan"], "0 or more"),
         (["--labels", "a"], "two different names"),
         (["--labels", "a,A"], "two different names"),
         (["--dev-share", "1"], "between 0 and 1"),
@@ -73,6 +73,11 @@ def test_flags_become_settings_of_the_right_type():
 
 def test_defaults_pass_their_own_check():
     settings.check(Params())
+
+
+def test_learning_rate_suits_the_encoder_unless_given():
+    rates = [settings.learning_rate(name) for name in ("minilm", "bert-base", "a/folder")]
+    assert rates == [1e-4, 3e-5, 3e-5]
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
