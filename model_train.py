@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 
 import params as settings
-from params import UserError
+from params import UserError, log
 
 LARGEST_DIFFERENCE = 1e-3  # of logits, between the model in memory and the one read back
 ESTIMATE_AT = 25  # steps after which the time is estimated
@@ -126,7 +126,7 @@ def main() -> int:
         "data_sha256": sources.digest(reviews),
         "runs": 1,
         "settings": dataclasses.asdict(params),
-        **machine.record(device, precision),
+        "machine": machine.record(device, precision),
     }
     details = {
         "settings": dataclasses.asdict(params),
@@ -159,10 +159,6 @@ def main() -> int:
     where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"
     print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')
     return 0
-
-
-def log(message: str) -> None:
-    print(message, file=sys.stderr, flush=True)
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -269,7 +269,12 @@ def echo(params: Params, names: Sequence[str]) -> None:
     for name in names:
         value = getattr(params, name)
         mark = "" if value == getattr(defaults, name) else "   (changed)"
-        print(f"  {name:<15} {value}{mark}", file=sys.stderr)
+        log(f"  {name:<15} {value}{mark}")
+
+
+def log(message: str) -> None:
+    """Say something to the person who waits; results alone go to standard output."""
+    print(message, file=sys.stderr, flush=True)
 
 
 def run(main: Callable[[], int]) -> NoReturn:

@@ -37,8 +37,9 @@ def history(epochs: pd.DataFrame, best_epoch: int, path: Path) -> None:
             )
         axis.axvline(best_epoch, color="0.6", linestyle=":", label=f"kept: epoch {best_epoch}")
         axis.set(xlabel="epoch", ylabel=unit, title=quantity)
-        axis.margins(x=0.25, y=0.15)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.set_xlim(0.5, 1.15 * len(epochs) + 0.5)  # room for the last figures
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+        axis.margins(y=0.2)
         axis.grid(alpha=0.3)
         axis.legend()
     figure.savefig(path, dpi=130)

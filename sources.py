@@ -10,7 +10,6 @@ import csv
 import hashlib
 import io
 import os
-import sys
 import tarfile
 import urllib.request
 import zlib
@@ -23,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 import downloads
-from params import Params, UserError
+from params import Params, UserError, log
 
 # SHA-256 over the canonical "id label" lines of each official split (see `digest`).
 IMDB_SHA256 = {
@@ -298,7 +297,7 @@ def load_file(params: Params, label_names: list[str]) -> Reviews:
                 f"{path}: {len(bad)} bad rows of {len(bad) + len(rows)} ({shown}). Labels are 0, 1 "
                 f"or {' and '.join(label_names)} (--labels); --skip-bad-rows goes on without them"
             )
-        print(f"{path}: {len(bad)} bad rows skipped ({shown})", file=sys.stderr)
+        log(f"{path}: {len(bad)} bad rows skipped ({shown})")
     if not rows:
         raise UserError(f"{path} holds no reviews")
     return canonical(rows, str(path), len(bad))

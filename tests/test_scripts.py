@@ -168,7 +168,7 @@ def test_evaluate_scores_exactly_the_dev_reviews_of_the_model(trained):
     assert results["accuracy"] == sum(right) / len(rows) == sum(right) / results["reviews"]
     trained_at = read_json(trained.folder / "results.json")["dev_accuracy"]
     assert results["accuracy"] == pytest.approx(trained_at, abs=1.5 / len(rows))
-    assert results["model_settings"] == details["settings"] and results["device"]
+    assert results["model_settings"] == details["settings"] and results["machine"]["device"]
     labels = {sources.text_id(text): label for text, label in trained.rows}
     assert [row["label"] for row in rows] == [labels[row["id"]] for row in rows]
     assert all((float(r["probability"]) >= 0.5) == (r["predicted"] == "pos") for r in rows)
