@@ -29,11 +29,14 @@ def main() -> int:
     import sources
 
     # What cannot be had is said before TensorFlow's seconds.
-    details = infer.load_details(infer.find_model(params.model_folder))
+    folder = infer.find_model(params.model_folder)
+    details = infer.load_details(folder)
     if params.data == "imdb" and params.split == "test":
         sources.find_imdb("test", params)
+    beside = folder.with_name(folder.name + "-evaluation")
+    settings.require_writable(beside)
     device, precision = machine.start(params.precision)
-    model = infer.load_model(params.model_folder)
+    model = infer.load_model(folder)
     with machine.quiet():
         import numpy as np
         import pandas as pd
@@ -76,15 +79,13 @@ def main() -> int:
             "token_count": predictions.token_counts,
         }
     )
-    folder = model.folder.with_name(model.folder.name + "-evaluation")
     try:
-        folder.mkdir(exist_ok=True)
-        target = folder / f"{name}.json"
+        target = beside / f"{name}.json"
         target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        table.to_csv(folder / f"{name}-predictions.csv", index=False)
+        table.to_csv(beside / f"{name}-predictions.csv", index=False)
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
-    print(f"written: {target}, {folder / f'{name}-predictions.csv'}")
+        raise UserError(f"cannot write to {beside}: {error.strerror}") from None
+    print(f"written: {target}, {beside / f'{name}-predictions.csv'}")
     return 0
 
 

@@ -41,9 +41,10 @@ def main() -> int:
     import infer
     import machine
 
-    infer.load_details(infer.find_model(params.model_folder))  # before TensorFlow's seconds
+    folder = infer.find_model(params.model_folder)
+    infer.load_details(folder)  # a missing or foreign model is said before TensorFlow's seconds
     machine.start(params.precision)
-    model = infer.load_model(params.model_folder)
+    model = infer.load_model(folder)
     predictions = infer.infer(model, wanted)
     width = min(max(len(one_line(review)) for review in wanted), 80)
     for review, probability, label in zip(

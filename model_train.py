@@ -33,6 +33,8 @@ def main() -> int:
         folder = str(Path(params.model_folder) / "quick")
         params = dataclasses.replace(params, model_folder=folder)
 
+    settings.require_writable(params.model_folder)  # half an hour later would be late
+
     started = time.time()
     import machine
 
@@ -137,7 +139,6 @@ def main() -> int:
     }
     folder = Path(params.model_folder)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
             made = Path(temporary) / "model"
             with machine.quiet():

@@ -60,8 +60,8 @@ def test_training_keeps_the_best_epoch_and_writes_each(trained):
 
 def test_results_carry_their_conditions(trained):
     results = read_json(trained.folder / "results.json")
-    for name in ("train_seconds", "train_reviews_per_second", "device", "precision", "versions"):
-        assert results[name]
+    assert results["train_seconds"] and results["train_reviews_per_second"]
+    assert set(results["machine"]) == {"device", "precision", "python", "versions"}
     assert results["settings"]["learning_rate"] == 3e-3
     assert results["settings"]["seed"] == 0 and results["skipped_rows"] == 0
     rows = [(text, int(label == "pos")) for text, label in trained.rows]
@@ -258,3 +258,11 @@ def test_missing_or_damaged_model_gives_one_line(script, damage, trained, tmp_pa
     (line,) = done.stderr.splitlines()
     assert line.startswith(f"{script}: ") and "python model_train.py" in line
     assert damage in line or "saved_model" in line
+
+
+def test_folder_that_cannot_be_written_stops_training_before_any_compute(tmp_path):
+    (tmp_path / "taken").write_text("a file, not a folder")
+    done = run_script("model_train.py", "--model-folder", "taken", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("model_train.py: cannot write to taken")
+    assert done.stderr.count("\n") == 1
