@@ -86,7 +86,8 @@ def find_imdb(split: str, params: Params) -> tuple[Callable[[], Iterator[tuple[s
     """
     folder, source = Path(params.data_folder), params.source
     if source in ("auto", "tfds") and (prepared := find_prepared_tfds(folder)):
-        return partial(read_tfds, prepared, split), f"TFDS copy in {prepared}"
+        name = "/".join(prepared.parts[-3:])  # no path: it would end up in results
+        return partial(read_tfds, prepared, split), f"TFDS {name}"
     if source in ("auto", "aclimdb") and (found := find_aclimdb(folder)):
         return partial(read_tarball if found.is_file() else read_folder, found, split), str(found)
     if source == "embedded" and split == "test":
