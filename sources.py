@@ -14,7 +14,7 @@ import tarfile
 import urllib.request
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -77,7 +77,7 @@ def digest(reviews: Reviews) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def find_imdb(split: str, params: Params) -> tuple[Callable[[], Iterator[tuple[str, int]]], str]:
+def find_imdb(split: str, params: Params) -> tuple[partial[Iterator[tuple[str, int]]], str]:
     """(function that reads the rows, name of the source) of IMDB's `train` or `test` split.
 
     The first of: a prepared TFDS copy, aclImdb (folder or tarball) in the data folder, and then
@@ -107,7 +107,7 @@ def load_imdb(split: str, params: Params) -> Reviews:
     reviews = canonical(read(), f"IMDB {split} from {source}")
     if digest(reviews) != IMDB_SHA256[split]:
         raise UserError(
-            f"{source} does not hold the 25,000 official {split} reviews of IMDB "
+            f"{source} ({read.args[0]}) does not hold the 25,000 official {split} reviews of IMDB "
             f"({len(reviews.texts)} read, hash differs): delete it and get it again"
         )
     return reviews
