@@ -107,7 +107,7 @@ def load_imdb(split: str, params: Params) -> Reviews:
     reviews = canonical(read(), f"IMDB {split} from {source}")
     if digest(reviews) != IMDB_SHA256[split]:
         raise UserError(
-            f"{source} ({read.args[0]}) does not hold the 25,000 official {split} reviews of IMDB "
+            f"{read.args[0]} does not hold the 25,000 official {split} reviews of IMDB "
             f"({len(reviews.texts)} read, hash differs): delete it and get it again"
         )
     return reviews
