@@ -74,7 +74,7 @@ def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
     dev is exactly the ids stored at training. Raises UserError when they are not to be had.
     """
     if params.data != "imdb":
-        return sources.load_file(params, details["labels"]), Path(params.data).stem
+        return sources.load_file(params, details["labels"]), Path(params.data).name
     trained_on = details["settings"]["data"]
     if params.split == "test":
         return sources.load_imdb("test", params), "test"

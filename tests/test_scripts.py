@@ -180,18 +180,20 @@ def test_evaluate_scores_exactly_the_dev_reviews_of_the_model(trained):
 
 def test_evaluate_scores_a_file_of_ones_own_and_reports_skipped_rows(trained, tmp_path):
     rows = [("good a b", "pos"), ("bad c d", "neg"), ("", "neg"), ("bad e", "1"), ("so", "so")]
-    write_csv(tmp_path / "mine.csv", rows, header=("review", "mark"))
+    write_csv(tmp_path / "test.csv", rows, header=("review", "mark"))
     shutil.copytree(trained.folder, tmp_path / "saved_model" / "1")
-    flags = ["--data", "mine.csv", "--text-column", "review", "--label-column", "mark"]
+    flags = ["--data", "test.csv", "--text-column", "review", "--label-column", "mark"]
     refused = run_script("model_evaluate.py", *flags, cwd=tmp_path)
     assert refused.returncode == 2
     (message,) = [line for line in refused.stderr.splitlines() if "bad rows" in line]
-    assert "mine.csv: 2 bad rows of 5 (row 4: no text; row 6: label 'so')" in message
+    assert "test.csv: 2 bad rows of 5 (row 4: no text; row 6: label 'so')" in message
     assert "Traceback" not in refused.stderr and refused.stdout == ""
     done = run_script("model_evaluate.py", *flags, "--skip-bad-rows", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    results = read_json(tmp_path / "saved_model" / "1-evaluation" / "mine.json")
-    assert (results["reviews"], results["skipped_rows"], results["split"]) == (3, 2, "mine")
+    results = read_json(tmp_path / "saved_model" / "1-evaluation" / "test.csv.json")
+    # The official split's results are another file.
+    assert not (tmp_path / "saved_model" / "1-evaluation" / "test.json").exists()
+    assert (results["reviews"], results["skipped_rows"], results["split"]) == (3, 2, "test.csv")
     assert results["confusion"] == [[1, 0], [1, 1]]
 
 
