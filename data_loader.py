@@ -7,6 +7,7 @@ batch, shuffle the batches, prefetch.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from pathlib import Path
 
@@ -68,13 +69,39 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
+def sentences(reviews: Reviews) -> Reviews:
+    """One sentence of 4 to 40 words of each review, with the review's label.
+
+    Which one depends on the review's id alone. Reviews without such a sentence are left out.
+    """
+    rows, texts = [], []
+    for row, text in enumerate(reviews.texts):
+        pieces = re.split(r"(?<=[.!?])\s+", re.sub(r"<[^<>]*>", " ", text))
+        pieces = [piece for piece in pieces if 4 <= len(piece.split()) <= 40]
+        if pieces:
+            rows.append(row)
+            texts.append(pieces[int(reviews.ids[row][:8], 16) % len(pieces)])
+    source = f"one sentence each of {len(rows):,} of {len(reviews.texts):,} reviews"
+    return reviews.take(rows)._replace(texts=texts, source=f"{source} of {reviews.source}")
+
+
+def join(first: Reviews, second: Reviews) -> Reviews:
+    """All of both."""
+    labels = np.concatenate([first.labels, second.labels])
+    return first._replace(
+        texts=first.texts + second.texts, labels=labels, ids=first.ids + second.ids
+    )
+
+
 def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
-    """The reviews that evaluate scores, and what to call them: dev, test or the file's name.
+    """The reviews that evaluate scores, and what to call them: the split's or the file's name.
 
     dev is exactly the ids stored at training. Raises UserError when they are not to be had.
     """
     if params.data != "imdb":
         return sources.load_file(params, details["labels"]), Path(params.data).name
+    if params.split == "rotten-tomatoes":
+        return sources.load_rotten_tomatoes(params), params.split
     trained_on = details["settings"]["data"]
     if params.split == "test":
         return sources.load_imdb("test", params), "test"
@@ -96,7 +123,8 @@ def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
             f"{len(missing)} of the model's {len(details['dev_ids'])} dev reviews are no longer in "
             f"{trained_on}: score it with --data, or train again"
         )
-    return reviews.take(row_of[key] for key in details["dev_ids"]), "dev"
+    reviews = reviews.take(row_of[key] for key in details["dev_ids"])
+    return (sentences(reviews) if params.split == "dev-sentences" else reviews), params.split
 
 
 def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:

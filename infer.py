@@ -17,7 +17,8 @@ from params import UserError
 
 WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
 TOKEN_BUDGET = 8192  # tokens a batch, padding included: short reviews share a large batch
-DETAILS = "model.json"  # beside saved_model.pb: settings, labels and dev ids
+DETAILS = "model.json"  # beside saved_model.pb, with what is named here
+DETAIL_NAMES = ("settings", "labels", "threshold", "temperature", "dev_ids")
 
 
 class Model(NamedTuple):
@@ -62,7 +63,7 @@ def load_details(folder: Path) -> dict[str, Any]:
     """What training stored with a model. Raises UserError when it is missing or damaged."""
     try:
         details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
-        return {name: details[name] for name in ("settings", "labels", "threshold", "dev_ids")}
+        return {name: details[name] for name in DETAIL_NAMES}
     except (OSError, ValueError, KeyError, TypeError):
         raise UserError(
             f"{folder} is damaged or not from this project ({DETAILS} cannot be read): "

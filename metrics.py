@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 from sklearn import metrics as sklearn_metrics
 
 
@@ -15,6 +16,43 @@ def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, f
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / total / 4)
     return middle - half, middle + half
+
+
+def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+    """The temperature that gives `labels` (0/1, [N]) the least log-loss, between 0.1 and 10."""
+
+    def log_loss(logarithm: float) -> float:
+        scaled = logits / math.exp(logarithm)
+        return float(np.mean(np.logaddexp(0, scaled) - labels * scaled))
+
+    bounds = (math.log(0.1), math.log(10))
+    return math.exp(optimize.minimize_scalar(log_loss, bounds=bounds, method="bounded").x)
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Mean squared difference of probability and label (Brier 1950)."""
+    return float(np.mean((probabilities - labels) ** 2))
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599).
+
+    The mean of |accuracy - confidence| over equal-width bins of [0, 1], weighted by their size; the
+    confidence is the probability of the predicted class.
+    """
+    predicted = probabilities >= 0.5
+    confidence = np.where(predicted, probabilities, 1 - probabilities)
+    number = np.minimum((confidence * bins).astype(int), bins - 1)
+    right = predicted == (labels == 1)
+    gaps = [
+        abs(np.sum(right[number == one]) - np.sum(confidence[number == one]))
+        for one in np.unique(number)
+    ]
+    return float(sum(gaps) / len(labels))
 
 
 def evaluate(
@@ -42,5 +80,7 @@ def evaluate(
         "log_loss": float(
             sklearn_metrics.log_loss(labels, probabilities.astype(np.float64), labels=[0, 1])
         ),
+        "brier": brier(labels, probabilities),
+        "calibration_error": calibration_error(labels, probabilities),
         "confusion": confusion.tolist(),
     }

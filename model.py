@@ -104,6 +104,27 @@ class Network(tf_keras.Model):
         return gradients, logits
 
 
+class Dropout(tf_keras.layers.Dropout):
+    """Keras' dropout with a random state that is saved and continued with the weights."""
+
+    def __init__(self, rate: float, seed: int, name: str) -> None:
+        super().__init__(rate, name=name)
+        self.generator = tf.random.Generator.from_seed(seed)
+
+    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
+        if not training or not self.rate:
+            return inputs
+        seed = self.generator.make_seeds(1)[:, 0]
+        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
+
+
+def mean_of_tokens(sequence_output: tf.Tensor, input_mask: tf.Tensor) -> tf.Tensor:
+    """float32 [N, length, width], int32 [N, length] -> float32 [N, width], padding left out."""
+    weight = tf.cast(input_mask, tf.float32)
+    weight /= tf.reduce_sum(weight, 1, keepdims=True)
+    return tf.linalg.matvec(sequence_output, weight, transpose_a=True)
+
+
 class Classifier(NamedTuple):
     """The model from raw text, and the same layers from token ids on, which is what trains."""
 
@@ -128,17 +149,23 @@ def build_classifier(pair: Pair, params: Params) -> Classifier:
                 f"--max-length {params.max_length}: {pair.name} reads at most "
                 f"{variable.shape[0]} tokens"
             )
-    dropout = tf_keras.layers.Dropout(params.dropout, seed=params.seed, name="dropout")
+    dropout = Dropout(params.dropout, seed=params.seed, name="dropout")
     classifier = tf_keras.layers.Dense(
         1,
         name="classifier",
         kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=0.02, seed=params.seed),
     )
+    mean = tf_keras.layers.Lambda(lambda inputs: mean_of_tokens(*inputs), name="mean")
     # Published encoders hold random operations that no seed reaches.
     training = False if params.deterministic else None
 
     def logit(token_ids: dict[str, Any]) -> Any:
-        return classifier(dropout(encoder(token_ids, training=training)["pooled_output"]))
+        outputs = encoder(token_ids, training=training)
+        if params.pooling == "mean":
+            features = mean([outputs["sequence_output"], token_ids["input_mask"]])
+        else:
+            features = outputs["pooled_output"]
+        return classifier(dropout(features))
 
     text = tf_keras.layers.Input(shape=(), dtype=tf.string, name="text")
     layer = hub.KerasLayer(preprocessing, name="preprocessing")
@@ -215,6 +242,23 @@ def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> 
     keep = set(decayed(variables))
     optimizer.exclude_from_weight_decay([v for v in variables if v.name not in keep])
     return optimizer
+
+
+def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None:
+    """Give the network its loss, its metric and its optimiser for `steps` steps in all."""
+    network.compile(
+        optimizer=make_optimizer(params, steps, network.trainable_variables),
+        loss=tf_keras.losses.BinaryCrossentropy(from_logits=True),
+        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+    )
+
+
+def divide_logits(classifier: Classifier, temperature: float) -> None:
+    """Calibrate: every logit from now on is divided by `temperature` (Guo et al. 2017,
+    arXiv 1706.04599). The last layer is linear, so its own weights take the division.
+    """
+    for variable in classifier.network.get_layer("classifier").variables:
+        variable.assign(variable / temperature)
 
 
 def export(classifier: Classifier, labels: list[str], folder: Path) -> None:

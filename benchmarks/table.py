@@ -126,9 +126,9 @@ def cold_start(content: dict[str, Any]) -> str:
 
 def memory(content: dict[str, Any]) -> str:
     words = {
-        "train": "training, batch 32, {:,} steps",
-        "score": "scoring {:,} reviews",
-        "short": "scoring {:,} short texts",
+        "train": f"training, batch 32, {content['training_length']} tokens, {{:,}} steps",
+        "score": f"scoring {{:,}} reviews, {content['max_length']} tokens",
+        "short": "scoring {:,} texts of 10 words",
     }
     found: dict[str, dict[str, float]] = {}
     for peak in content["peaks"]:

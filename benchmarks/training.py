@@ -90,13 +90,7 @@ class Ours:
         first = data_loader.train_batches(self.encoded, len(texts), one_epoch)
         self.padding_share = data_loader.padding_share(first)
         self.tokens = sum(int(ids["input_mask"].numpy().sum()) for ids, _ in self.encoded)
-        self.network.compile(
-            optimizer=model.make_optimizer(
-                params, self.steps * params.epochs, self.network.trainable_variables
-            ),
-            loss=tf_keras.losses.BinaryCrossentropy(from_logits=True),
-            metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-        )
+        model.compile_network(self.network, params, self.steps * params.epochs)
 
     def encode(self, texts: list[str], labels: list[int]) -> Any:
         import numpy as np

@@ -132,6 +132,26 @@ def test_labels_stay_with_their_reviews(preprocessing):
         np.testing.assert_array_equal(labels.numpy(), has_good)
 
 
+def test_sentence_of_a_review_is_its_own_and_short():
+    texts = [
+        "One two three four. Too short. This one<br />has seven words in it!",
+        "no",
+        "word " * 41,
+        "Exactly these four words",
+    ]
+    rows = sources.canonical([(text, n % 2) for n, text in enumerate(texts)], "made up")
+    found = data_loader.sentences(rows)
+    assert "2 of 4 reviews" in found.source
+    by_id = dict(zip(rows.ids, rows.texts, strict=True))
+    labels = dict(zip(rows.ids, rows.labels, strict=True))
+    for key, text, label in zip(found.ids, found.texts, found.labels, strict=True):
+        assert text in " ".join(by_id[key].replace("<br />", " ").split())
+        assert 4 <= len(text.split()) <= 40 and label == labels[key]
+    assert found.texts == data_loader.sentences(rows).texts
+    joined = data_loader.join(rows, found)
+    assert joined.texts == rows.texts + found.texts and len(joined.labels) == len(joined.ids) == 6
+
+
 def test_padding_share_counts_tokens():
     masks = [[[1, 1, 1], [1, 0, 0]], [[1, 1]]]
     batches = [({"input_mask": tf.constant(mask)}, None) for mask in masks]

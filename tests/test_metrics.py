@@ -38,6 +38,25 @@ def test_certain_and_wrong_is_a_finite_loss():
     assert math.isfinite(found["log_loss"]) and found["roc_auc"] == 0.0
 
 
+def test_temperature_undoes_overconfidence():
+    chance = np.random.default_rng(0)
+    logits = chance.normal(0, 2, 50_000)
+    labels = (chance.random(50_000) < metrics.sigmoid(logits)).astype(np.float32)
+    assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    before, after = (metrics.sigmoid(factor * logits) for factor in (3, 1))
+    assert metrics.calibration_error(labels, after) < 0.01
+    assert metrics.calibration_error(labels, before) > 0.05
+    assert metrics.brier(labels, after) < metrics.brier(labels, before)
+
+
+def test_calibration_error_and_brier_score_of_four_reviews():
+    labels, probabilities = np.array([1, 1, 0, 0]), np.array([0.9, 0.9, 0.9, 0.35])
+    # One bin holds three reviews at 0.9, of which two are right; the other one at 0.65, right.
+    expected = (3 * abs(2 / 3 - 0.9) + abs(1 - 0.65)) / 4
+    assert metrics.calibration_error(labels, probabilities) == pytest.approx(expected)
+    assert metrics.brier(labels, probabilities) == pytest.approx((0.01 + 0.01 + 0.81 + 0.35**2) / 4)
+
+
 @pytest.mark.parametrize(
     "correct, total, low, high",
     [

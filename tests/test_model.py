@@ -114,6 +114,32 @@ def test_classifier_starts_from_its_seed(tiny_pair):
     assert not np.array_equal(kernel(0), kernel(1))
 
 
+def test_mean_of_tokens_leaves_padding_out():
+    sequence = tf.constant([[[1.0, 2.0], [3.0, 6.0], [9.0, 9.0]]])
+    found = model.mean_of_tokens(sequence, tf.constant([[1, 1, 0]]))
+    np.testing.assert_allclose(found, [[2.0, 4.0]])
+
+
+def test_pooling_decides_what_is_classified(tiny_pair):
+    params = Params(max_length=16, pooling="mean")
+    classifier = model.build_classifier(tiny_pair, params)
+    ids = classifier.preprocessing(tf.constant(["good", "bad movie a b"]))
+    tokens = classifier.encoder(ids)["sequence_output"].numpy()
+    mask = ids["input_mask"].numpy().astype(bool)
+    mean = np.stack([row[real].mean(0) for row, real in zip(tokens, mask, strict=True)])
+    last = classifier.network.get_layer("classifier")
+    np.testing.assert_allclose(classifier.network(ids), last(mean), atol=1e-5)
+
+
+def test_temperature_divides_the_logits(tiny_pair):
+    classifier = model.build_classifier(tiny_pair, Params(max_length=16))
+    ids = classifier.preprocessing(tf.constant(["good", "bad movie"]))
+    classifier.network.get_layer("classifier").bias.assign([0.5])
+    before = classifier.network(ids).numpy()
+    model.divide_logits(classifier, 2.5)
+    np.testing.assert_allclose(classifier.network(ids), before / 2.5, rtol=1e-5)
+
+
 def make_optimizer(variables, **settings):
     """Without warm-up, so that the first step has the full learning rate."""
     params = Params(**{"warmup_share": 0.0, "learning_rate": 1e-3} | settings)

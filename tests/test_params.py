@@ -71,13 +71,28 @@ def test_flags_become_settings_of_the_right_type():
     )
 
 
+@pytest.mark.parametrize("preset", settings.PRESETS)
+def test_preset_sets_and_a_flag_beside_it_overrides(preset):
+    parser = settings.make_parser("test", settings.TRAIN)
+    changes = settings.PRESETS[preset]
+    params, _ = settings.parse(parser, ["--preset", preset])
+    assert params == Params(preset=preset, **changes)
+    parser = settings.make_parser("test", settings.TRAIN)
+    params, _ = settings.parse(parser, ["--max-length", "77", "--preset", preset])
+    assert params == Params(**{"preset": preset} | changes | {"max_length": 77})
+
+
 def test_defaults_pass_their_own_check():
     settings.check(Params())
 
 
-def test_learning_rate_suits_the_encoder_unless_given():
-    rates = [settings.learning_rate(name) for name in ("minilm", "bert-base", "a/folder")]
-    assert rates == [1e-4, 3e-5, 3e-5]
+def test_what_is_left_open_suits_the_encoder():
+    found = [settings.suited(Params(), name) for name in ("minilm", "bert-base", "a/folder")]
+    assert [one.learning_rate for one in found] == [1e-4, 3e-5, 3e-5]
+    assert [one.pooling for one in found] == ["pooled", "pooled", "pooled"]
+    given = Params(learning_rate=1e-3, pooling="mean")
+    kept = settings.suited(given, "minilm")
+    assert (kept.learning_rate, kept.pooling) == (1e-3, "mean")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

@@ -45,6 +45,8 @@ def test_training_learns_the_rule_of_the_made_up_reviews(trained):
     results = read_json(trained.folder / "results.json")
     assert results["dev_accuracy"] >= 0.9
     assert results["reload_difference"] <= 1e-3
+    assert 0.1 <= results["temperature"] <= 10 and results["continued_at_step"] == 0
+    assert not list(trained.folder.parent.glob(".*"))
 
 
 def test_training_keeps_the_best_epoch_and_writes_each(trained):
@@ -74,6 +76,7 @@ def test_model_folder_carries_what_evaluate_and_predict_need(trained):
     _, dev = data_loader.split(sources.canonical(rows, "expected"), 0.2, 0)
     assert details["dev_ids"] == dev.ids
     assert (details["labels"], details["threshold"]) == (["neg", "pos"], 0.5)
+    assert details["temperature"] == read_json(trained.folder / "results.json")["temperature"]
     assert set(details["settings"]) == set(Params.__dataclass_fields__)
     assert details["settings"]["max_length"] == 16
 
@@ -169,6 +172,8 @@ def test_evaluate_scores_exactly_the_dev_reviews_of_the_model(trained):
     trained_at = read_json(trained.folder / "results.json")["dev_accuracy"]
     assert results["accuracy"] == pytest.approx(trained_at, abs=1.5 / len(rows))
     assert results["model_settings"] == details["settings"] and results["machine"]["device"]
+    assert results["log_loss"] <= read_json(trained.folder / "results.json")["dev_loss"] + 1e-6
+    assert 0 <= results["calibration_error"] <= 1 and results["before_temperature"]["brier"] > 0
     labels = {sources.text_id(text): label for text, label in trained.rows}
     assert [row["label"] for row in rows] == [labels[row["id"]] for row in rows]
     assert all((float(r["probability"]) >= 0.5) == (r["predicted"] == "pos") for r in rows)

@@ -1,0 +1,188 @@
+"""Run a table of settings, one JSON a run: what the README's results are made from.
+
+    python experiments/run.py experiments/presets.csv            # all runs of the table
+    python experiments/run.py experiments/levers.csv --only mean  # rows whose name has this in it
+    python experiments/run.py experiments/curve.csv --plan       # the predicted minutes only
+
+A table is a CSV file. `name` names the row; `seeds` and `splits` are lists with spaces between: a
+run a seed, scored afterwards on these splits (of model_evaluate.py); every other column is a
+setting of model_train.py, an empty cell its default. Each run is the real command in a process of
+its own. Writes results/TABLE/NAME-SEED.json; a run that has one is skipped, and one that was cut
+off goes on from its last backup. Models go to data/experiments/, and away again without --keep.
+The minutes are predicted from the runs already there (from one machine's before there are any).
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import dataclasses
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(1, str(ROOT))
+
+from params import PRESETS, Params  # noqa: E402
+
+# Tokens that a mean IMDB review has left at a max length (measured by data_loader.describe's
+# counts), and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
+TOKENS = {64: 64, 128: 127, 192: 181, 256: 219, 300: 238, 384: 264, 512: 290}
+TRAINED, SCORED, START = 3500, 9000, 40  # tokens/s, tokens/s, seconds
+
+
+class Run(NamedTuple):
+    """One row of a table with one seed."""
+
+    name: str
+    seed: int
+    flags: dict[str, str]
+    splits: list[str]
+    target: Path
+    model_folder: Path
+
+
+def read_table(path: Path, only: str) -> list[Run]:
+    """The runs of a table whose name contains `only`."""
+    known = {item.name for item in dataclasses.fields(Params)} - {"seed", "model_folder"}
+    runs = []
+    with path.open(newline="", encoding="utf-8") as file:
+        for row in csv.DictReader(file):
+            name, seeds, splits = (row.pop(key) for key in ("name", "seeds", "splits"))
+            if unknown := set(row) - known:
+                raise SystemExit(f"{path}: no setting {', '.join(sorted(unknown))}")
+            flags = {key: value for key, value in row.items() if value}
+            for seed in map(int, seeds.split()):
+                label = f"{name}-{seed}"
+                target = ROOT / "results" / path.stem / f"{label}.json"
+                home = ROOT / "data" / "experiments" / path.stem / label
+                if only in name:
+                    runs.append(Run(name, seed, flags, splits.split(), target, home))
+    return runs
+
+
+def tokens(max_length: int) -> float:
+    """Tokens read of a mean review, between the lengths of the table."""
+    lengths = sorted(TOKENS)
+    below = max((one for one in lengths if one <= max_length), default=lengths[0])
+    above = min((one for one in lengths if one >= max_length), default=lengths[-1])
+    if below == above:
+        return TOKENS[below]
+    share = (max_length - below) / (above - below)
+    return TOKENS[below] + share * (TOKENS[above] - TOKENS[below])
+
+
+def predicted_minutes(flags: dict[str, str], splits: list[str]) -> float:
+    """What a run takes on the machine that the constants are of."""
+    given = PRESETS[flags.get("preset", "default")] | flags
+    length = tokens(int(given.get("max_length", Params.max_length)))
+    reviews = int(given.get("train_examples", 0)) or 20000
+    sentences = 25 * 20000 * float(given.get("sentence_share", 0))
+    epochs = int(given.get("epochs", Params.epochs))
+    dev = int(given.get("dev_examples", 0)) or 5000
+    seconds = START + epochs * ((reviews * length + sentences) / TRAINED + dev * length / SCORED)
+    counts = {"dev": 5000, "test": 25000}
+    seconds += sum(15 + counts.get(split, 500) * length / SCORED for split in splits)
+    return seconds / 60
+
+
+def pace() -> float:
+    """How much longer than predicted the runs here took (their median)."""
+    ratios = []
+    for path in (ROOT / "results").glob("*/*.json"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "minutes" in content and not content["train"]["continued_at_step"]:
+            ratios.append(
+                content["minutes"] / predicted_minutes(content["flags"], content["splits"])
+            )
+    return statistics.median(ratios) if ratios else 1.0
+
+
+def carry_out(run: Run) -> dict[str, Any]:
+    """Train and score one run. Raises RuntimeError when a script fails."""
+    started = time.time()
+    flags = [word for key, value in run.flags.items() for word in as_flag(key, value)]
+    flags += ["--seed", str(run.seed), "--model-folder", str(run.model_folder)]
+    call("model_train.py", *flags)
+    (model,) = (path for path in run.model_folder.iterdir() if path.name.isdecimal())
+    for split in run.splits:
+        call("model_evaluate.py", "--model-folder", str(model), "--split", split)
+    scored = run.model_folder / f"{model.name}-evaluation"
+    return {
+        "name": run.name,
+        "seed": run.seed,
+        "flags": run.flags,
+        "splits": run.splits,
+        "minutes": (time.time() - started) / 60,
+        "commit": commit(),
+        "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
+        "system": f"{platform.system()} {platform.machine()}",
+        "train": read_json(model / "results.json"),
+        "evaluations": {split: read_json(scored / f"{split}.json") for split in run.splits},
+    }
+
+
+def as_flag(name: str, value: str) -> list[str]:
+    flag = "--" + name.replace("_", "-")
+    return [flag] if value == "True" else [flag, value]
+
+
+def call(script: str, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, str(ROOT / script), *arguments], cwd=ROOT, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{script} {' '.join(arguments)} ended with {done.returncode}")
+
+
+def commit() -> str:
+    """The commit that ran, `+` if files were changed since."""
+    words = ["git", "describe", "--always", "--dirty=+", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--only", default="", help="rows whose name contains this")
+    parser.add_argument("--plan", action="store_true", help="print the plan, run nothing")
+    parser.add_argument("--keep", action="store_true", help="leave the models in data/experiments")
+    arguments = parser.parse_args()
+    if not arguments.table.is_file():
+        parser.error(f"no table {arguments.table}")
+    runs = [run for run in read_table(arguments.table, arguments.only) if not run.target.exists()]
+    scale = pace()
+    minutes = [scale * predicted_minutes(run.flags, run.splits) for run in runs]
+    for run, one in zip(runs, minutes, strict=True):
+        print(f"{run.name}-{run.seed}: about {one:.0f} minutes")
+    print(f"{len(runs)} runs, about {sum(minutes):.0f} minutes in all", flush=True)
+    if arguments.plan:
+        return
+    for number, run in enumerate(runs):
+        left = sum(minutes[number:])
+        print(f"\n{run.name}-{run.seed}; about {left:.0f} minutes left in all", flush=True)
+        result = carry_out(run)
+        run.target.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(result, indent=1).replace(str(ROOT) + "/", "")
+        run.target.write_text(text + "\n", encoding="utf-8")
+        accuracy = result["train"]["dev_accuracy"]
+        print(f"dev accuracy {accuracy:.4f}, {result['minutes']:.1f} minutes: {run.target.name}")
+        if not arguments.keep:
+            shutil.rmtree(run.model_folder)
+
+
+if __name__ == "__main__":
+    main()

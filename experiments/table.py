@@ -1,0 +1,193 @@
+"""Write the README's results tables and figure from results/*/*.json.
+
+    python experiments/table.py               # updates README.md and results/curve.png
+    python experiments/table.py --print       # prints the tables only
+
+What stands in README.md between `<!-- results:start -->` and `<!-- results:end -->` is replaced.
+Needs matplotlib for the figure; takes a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+START, END = "<!-- results:start -->", "<!-- results:end -->"
+SEED = "BERT-base, 128 tokens, 5 epochs, batch 32, learning rate 3e-5: not run here, the figure of "
+SEED += "the project that this one follows"
+Runs = list[dict[str, Any]]
+
+
+def load(table: str) -> dict[str, Runs]:
+    """The runs of a table by their row's name, in the order of the table."""
+    found: dict[str, Runs] = {}
+    for path in sorted((RESULTS / table).glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(content["name"], []).append(content)
+    lines = (ROOT / "experiments" / f"{table}.csv").read_text(encoding="utf-8").splitlines()[1:]
+    names = [line.split(",")[0] for line in lines]
+    return {name: found[name] for name in names if name in found}
+
+
+def mean(values: Sequence[float], form: str = "{:.4f}") -> str:
+    """One value as it is; of several the mean, with their range."""
+    if len(values) == 1:
+        return form.format(values[0])
+    low, high = form.format(min(values)), form.format(max(values))
+    return f"{form.format(statistics.mean(values))} ({low} to {high})"
+
+
+def of_split(runs: Runs, split: str, name: str = "accuracy") -> str:
+    if split not in runs[0]["splits"]:
+        return "not scored"
+    return mean([run["evaluations"][split][name] for run in runs])
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] + ["---:"] * (len(head) - 1), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def recipe(settings: dict[str, Any]) -> str:
+    epochs = settings["epochs"]
+    return (
+        f"{settings['max_length']} tokens, {settings['truncation']}, {epochs} "
+        f"epoch{'s' if epochs > 1 else ''}, {settings['pooling']}, {settings['learning_rate']:g}"
+    )
+
+
+def main_table(groups: dict[str, Runs]) -> str:
+    head = ["", "recipe", "dev", "test", "calibration error", "Rotten Tomatoes", "minutes", "runs"]
+    rows = []
+    for name, runs in groups.items():
+        minutes = mean([run["train"]["total_seconds"] / 60 for run in runs], "{:.0f}")
+        if any(run["train"]["continued_at_step"] for run in runs):
+            minutes += " (of the last part)"
+        rows.append(
+            [
+                name,
+                recipe(runs[0]["train"]["settings"]),
+                mean([run["train"]["dev_accuracy"] for run in runs]),
+                of_split(runs, "test"),
+                of_split(runs, "test", "calibration_error"),
+                of_split(runs, "rotten-tomatoes"),
+                minutes,
+                str(len(runs)),
+            ]
+        )
+    rows.append(["(seed)", SEED, "", "0.8850", "", "", "", ""])
+    return markdown(head, rows)
+
+
+def lever_table(groups: dict[str, Runs]) -> str:
+    head = ["screened", "settings", "dev", "dev sentences", "runs"]
+    rows = []
+    for name, runs in groups.items():
+        settings = ", ".join(f"{key} {value}" for key, value in runs[0]["flags"].items())
+        accuracy = mean([run["train"]["dev_accuracy"] for run in runs])
+        rows.append([name, settings, accuracy, of_split(runs, "dev-sentences"), str(len(runs))])
+    return markdown(head, rows)
+
+
+def conditions(groups: dict[str, Runs]) -> str:
+    runs = [run for some in groups.values() for run in some]
+    devices = sorted({run["train"]["machine"]["device"] for run in runs})
+    precisions = sorted({run["train"]["machine"]["precision"] for run in runs})
+    versions = sorted({run["train"]["machine"]["versions"]["tensorflow"] for run in runs})
+    return (
+        f"On {'; '.join(devices)}, {', '.join(precisions)}, TensorFlow {', '.join(versions)}. "
+        "Minutes are from the command to the exported model, downloads excluded."
+    )
+
+
+def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
+    """Dev accuracy against minutes: a line a truncation, full runs as points, linear models."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    colours = {"head": "#0072B2", "tail": "#D55E00", "head+tail": "#009E73"}
+    markers = {"head": "o", "tail": "s", "head+tail": "^"}
+    plot, axis = plt.subplots(figsize=(8, 5), layout="constrained")
+    for truncation, colour in colours.items():
+        runs = [
+            some[0]["train"]
+            for some in curve.values()
+            if some[0]["train"]["settings"]["truncation"] == truncation
+        ]
+        minutes = [run["train_seconds"] / 60 for run in runs]
+        accuracy = [run["dev_accuracy"] for run in runs]
+        label = f"{truncation}, {runs[0]['train_reviews']:,} reviews" if runs else truncation
+        axis.plot(minutes, accuracy, color=colour, marker=markers[truncation], label=label)
+        for run, x, y in zip(runs, minutes, accuracy, strict=True):
+            axis.annotate(
+                str(run["settings"]["max_length"]),
+                (x, y),
+                textcoords="offset points",
+                xytext=(0, 7),
+                ha="center",
+                fontsize=8,
+            )
+    for name, runs in full.items():
+        x = statistics.mean(run["train"]["train_seconds"] / 60 for run in runs)
+        y = statistics.mean(run["train"]["dev_accuracy"] for run in runs)
+        axis.plot(x, y, "k*", markersize=11)
+        axis.annotate(name, (x, y), textcoords="offset points", xytext=(8, -4), fontsize=9)
+    linear = ROOT / "benchmarks" / "results" / "linear.json"
+    if linear.is_file():
+        models = json.loads(linear.read_text(encoding="utf-8"))["models"]
+        for (name, found), style in zip(models.items(), ("--", ":"), strict=False):
+            axis.axhline(found["dev_accuracy"], color="0.4", linestyle=style, label=name)
+    axis.set(
+        xlabel="minutes of training (2 cores, logarithmic)",
+        ylabel="dev accuracy (share of 5,000 reviews)",
+        title="How much of a review to read; numbers are max lengths, stars are full runs",
+        xscale="log",
+    )
+    ticks = [1, 2, 5, 10, 20, 50, 100]
+    axis.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
+    axis.minorticks_off()
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    plot.savefig(path, dpi=130)
+    plt.close(plot)
+
+
+def tables() -> str:
+    groups = load("presets") | load("seed_table")
+    parts = []
+    if groups:
+        parts += [main_table(groups), conditions(groups)]
+    if levers := load("levers"):
+        parts += ["### What was tried", lever_table(levers), conditions(levers)]
+    return "\n\n".join(parts)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--print", action="store_true", help="print, and change nothing")
+    arguments = parser.parse_args()
+    if arguments.print:
+        print(tables())
+        return
+    if curve := load("curve"):
+        figure(curve, load("presets") | load("seed_table"), RESULTS / "curve.png")
+    readme = ROOT / "README.md"
+    before, start, rest = readme.read_text(encoding="utf-8").partition(START)
+    _, end, after = rest.partition(END)
+    if not start or not end:
+        raise SystemExit(f"README.md has no {START} ... {END}; --print prints the tables")
+    readme.write_text(f"{before}{START}\n\n{tables()}\n\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""The training loop: an epoch, then dev, and again. Cut off, it goes on from its last backup.
+
+Keras' `fit` runs the steps and its BackupAndRestore keeps weights, optimiser and position. Here is
+what Keras does not know: the order of the reviews, dev's logits, and which weights are kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+import data_loader
+import model
+from model import Classifier
+from params import Params, UserError, log
+
+ESTIMATE_AT = 25  # steps after which the time is estimated
+BACKUP_EVERY = 250  # steps: a few minutes on two cores
+PROGRESS, BEST = "progress.json", "best-{}.npz"  # in the backup, beside Keras' own files
+
+
+class Fitted(NamedTuple):
+    """A finished training; the classifier holds the weights of the best epoch."""
+
+    rows: list[dict[str, float]]  # an epoch each
+    best: dict[str, float]  # the row that was kept: highest dev accuracy, ties by dev loss
+    dev_logits: np.ndarray  # float32 [N] of the best epoch, in the order of dev's batches
+    dev_labels: np.ndarray  # float32 [N], 0 or 1, in the same order
+    continued_at: int  # step from which a run that was cut off went on; 0 if it was not
+
+
+def backup_folder(params: Params, digest: str) -> Path:
+    """Where a run keeps its state, named by its settings and its data."""
+    state = json.dumps([vars(params), digest], sort_keys=True)
+    key = hashlib.sha256(state.encode()).hexdigest()[:12]
+    return Path(params.model_folder) / f".training-{key}"
+
+
+def fit(
+    classifier: Classifier,
+    train: tf.data.Dataset,
+    examples: int,
+    dev: tf.data.Dataset,
+    params: Params,
+    backup: Path,
+) -> Fitted:
+    """Train on `train` (elements as data_loader.encode makes them, `examples` of them).
+
+    `dev` (batches) is measured after every epoch. A state found in the folder `backup` is
+    continued: the order of the reviews and the dropout go on as if nothing had happened.
+    """
+    network = classifier.network
+    steps = -(-examples // params.batch_size)
+    model.compile_network(network, params, steps * params.epochs)
+    done = steps_done(backup, steps)
+    if done:
+        log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
+    batches = data_loader.train_batches(train, examples, params, done // steps)
+    watch = Watch(dev, steps, params, backup, done)
+    network.fit(
+        batches.skip(done % steps),
+        epochs=params.epochs,
+        steps_per_epoch=steps,
+        callbacks=[
+            tf_keras.callbacks.BackupAndRestore(
+                str(backup), save_freq=BACKUP_EVERY, delete_checkpoint=False
+            ),
+            watch,
+        ],
+        verbose=1 if sys.stdout.isatty() else 0,
+    )
+    for variable, value in zip(network.trainable_variables, watch.weights, strict=True):
+        variable.assign(value)
+    return Fitted(watch.rows, watch.best, watch.logits, watch.labels, done)
+
+
+def forget(backup: Path) -> None:
+    """Delete the state of a run that has been exported."""
+    shutil.rmtree(backup, ignore_errors=True)
+
+
+def steps_done(backup: Path, steps: int) -> int:
+    """Optimiser steps in the backup, of `steps` an epoch; 0 without one."""
+    latest = tf.train.latest_checkpoint(str(backup / "chief"))
+    if latest is None:
+        return 0
+    try:
+        reader = tf.train.load_checkpoint(latest)
+        epoch, batch = (
+            int(reader.get_tensor(f"ckpt_saved_{name}/.ATTRIBUTES/VARIABLE_VALUE"))
+            for name in ("epoch", "batch")
+        )
+    except Exception as error:  # whatever TensorFlow raises on a truncated file
+        reason = str(error).splitlines()[0][:100]
+        raise UserError(f"{backup} cannot be continued ({reason}): delete it") from None
+    return epoch * steps + batch + 1
+
+
+class Watch(tf_keras.callbacks.Callback):
+    """Measures dev, keeps the best weights, and says how long it will take."""
+
+    def __init__(
+        self, dev: tf.data.Dataset, steps: int, params: Params, backup: Path, done: int
+    ) -> None:
+        super().__init__()
+        self.dev, self.steps, self.settings, self.backup = dev, steps, params, backup
+        self.labels = np.concatenate([label.numpy() for _, label in dev])
+        self.rows: list[dict[str, float]] = []
+        self.best: dict[str, float] = {}
+        self.seconds = 0.0  # of the epoch under way, before this process
+        self.step, self.begun_at = done, done
+        if done and (backup / PROGRESS).is_file():
+            self.restore(json.loads((backup / PROGRESS).read_text(encoding="utf-8")))
+
+    def restore(self, progress: dict[str, Any]) -> None:
+        self.rows, self.best = progress["rows"], progress["best"]
+        self.seconds = progress["seconds"]
+        if self.best:
+            with np.load(self.backup / BEST.format(self.best["epoch"])) as stored:
+                self.logits, *self.weights = (stored[name] for name in stored.files)
+
+    def save(self, seconds: float) -> None:
+        self.backup.mkdir(parents=True, exist_ok=True)
+        content = {"rows": self.rows, "best": self.best, "seconds": seconds}
+        (self.backup / PROGRESS).write_text(json.dumps(content), encoding="utf-8")
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        if len(self.rows) < self.step // self.steps:  # cut off between an epoch and its dev
+            self.measure({"loss": float("nan"), "accuracy": float("nan")}, self.seconds)
+        self.began = time.time()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.began = time.time()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self.step += 1
+        here = self.step - self.begun_at
+        if here == 5:  # the first steps compile
+            self.warm = time.time()
+        if here % BACKUP_EVERY == 0:
+            self.save(self.seconds + time.time() - self.began)
+        tenth = max(self.steps // 10, ESTIMATE_AT)
+        if here == ESTIMATE_AT or (here > 5 and not sys.stdout.isatty() and here % tenth == 0):
+            pace = (time.time() - self.warm) / (here - 5)
+            total = self.steps * self.settings.epochs
+            log(
+                f"step {self.step:,} of {total:,}: loss {logs['loss']:.4f}, "
+                f"{self.settings.batch_size / pace:.1f} reviews/s, about "
+                f"{pace * (total - self.step) / 60:.0f} minutes of training ahead"
+            )
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        self.measure(logs, self.seconds + time.time() - self.began)
+        self.seconds = 0.0
+
+    def measure(self, logs: dict[str, float], train_seconds: float) -> None:
+        """Score dev, and keep these weights if they are the best so far.
+
+        After a continuation the epoch's training loss and accuracy are those of its rest.
+        """
+        started = time.time()
+        logits = self.model.predict(self.dev, verbose=0).reshape(-1)
+        row = {
+            "epoch": len(self.rows) + 1,
+            "train_loss": logs["loss"],
+            "train_accuracy": logs["accuracy"],
+            "dev_loss": float(np.mean(np.logaddexp(0, logits) - self.labels * logits)),
+            "dev_accuracy": float(np.mean((logits >= 0) == (self.labels == 1))),
+            "train_seconds": train_seconds,
+            "dev_seconds": time.time() - started,
+        }
+        log(", ".join(f"{name} {value:.5g}" for name, value in row.items()))
+        self.rows.append(row)
+        rank = (row["dev_accuracy"], -row["dev_loss"])
+        if not self.best or rank > (self.best["dev_accuracy"], -self.best["dev_loss"]):
+            self.best, self.logits = row, logits
+            self.weights = [variable.numpy() for variable in self.model.trainable_variables]
+            if len(self.rows) < self.settings.epochs:
+                self.backup.mkdir(parents=True, exist_ok=True)
+                np.savez(self.backup / BEST.format(row["epoch"]), logits, *self.weights)
