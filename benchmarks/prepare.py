@@ -148,6 +148,7 @@ def export(target: Path, max_length: int) -> None:
         "settings": dataclasses.asdict(params),
         "labels": ["neg", "pos"],
         "threshold": model.THRESHOLD,
+        "temperature": 1.0,
         "dev_ids": [],
     }
     (target / infer.DETAILS).write_text(json.dumps(details))

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-RUNS = sorted(path for path in (ROOT / "results").iterdir() if path.is_dir())
+RUNS = sorted(path for path in (ROOT / "results").iterdir() if (path / "results.json").is_file())
 
 
 def load(run, name):
