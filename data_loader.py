@@ -15,7 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import sources
-from model import INPUTS, Preprocessing
+from model import INPUTS, MARKUP, Preprocessing, kept_tokens
 from params import Params, UserError, log
 from sources import Reviews
 
@@ -76,7 +76,7 @@ def sentences(reviews: Reviews) -> Reviews:
     """
     rows, texts = [], []
     for row, text in enumerate(reviews.texts):
-        pieces = re.split(r"(?<=[.!?])\s+", re.sub(r"<[^<>]*>", " ", text))
+        pieces = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
         pieces = [piece for piece in pieces if 4 <= len(piece.split()) <= 40]
         if pieces:
             rows.append(row)
@@ -195,14 +195,28 @@ def train_batches(
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
     The order is a function of (seed, epoch). No review is dropped; an epoch's last batch in the
-    sorted order may be smaller.
+    sorted order may be smaller. The first `short_epochs` read `short_length` tokens a review.
     """
     batches = -(-examples // params.batch_size)
+    short, whole = (
+        kept_tokens(length, params.truncation, params.head_share)
+        for length in (params.short_length, params.max_length)
+    )
+
+    def shorten(ids: dict[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
+        length = tf.size(ids["input_mask"])
+        position = tf.range(length)
+        inside = (position <= kept[0]) | (length - position <= kept[1] + 1)  # [CLS], [SEP] stay
+        return {name: tf.boolean_mask(ids[name], inside) for name in INPUTS}
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
+        data = encoded
+        if params.short_epochs:
+            kept = tf.where(number < params.short_epochs, short, whole)
+            data = encoded.map(lambda ids, label: (shorten(ids, kept), label), tf.data.AUTOTUNE)
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
-        shuffled = encoded.shuffle(examples, seed=seed, reshuffle_each_iteration=False)
+        shuffled = data.shuffle(examples, seed=seed, reshuffle_each_iteration=False)
         sorted_batches = by_length(shuffled, params.batch_size, WINDOW)
         return sorted_batches.shuffle(batches, seed=seed, reshuffle_each_iteration=False)
 

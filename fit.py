@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,7 +18,7 @@ import tensorflow as tf
 import tf_keras
 
 import data_loader
-import model
+import optimizer
 from model import Classifier
 from params import Params, UserError, log
 
@@ -45,6 +44,17 @@ def backup_folder(params: Params, digest: str) -> Path:
     return Path(params.model_folder) / f".training-{key}"
 
 
+def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None:
+    """Give the network its loss, its metric and its optimiser for `steps` steps in all."""
+    network.compile(
+        optimizer=optimizer.make_optimizer(params, steps, network.trainable_variables),
+        loss=tf_keras.losses.BinaryCrossentropy(
+            from_logits=True, label_smoothing=params.label_smoothing
+        ),
+        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+    )
+
+
 def fit(
     classifier: Classifier,
     train: tf.data.Dataset,
@@ -60,7 +70,7 @@ def fit(
     """
     network = classifier.network
     steps = -(-examples // params.batch_size)
-    model.compile_network(network, params, steps * params.epochs)
+    compile_network(network, params, steps * params.epochs)
     done = steps_done(backup, steps)
     if done:
         log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
@@ -81,11 +91,6 @@ def fit(
     for variable, value in zip(network.trainable_variables, watch.weights, strict=True):
         variable.assign(value)
     return Fitted(watch.rows, watch.best, watch.logits, watch.labels, done)
-
-
-def forget(backup: Path) -> None:
-    """Delete the state of a run that has been exported."""
-    shutil.rmtree(backup, ignore_errors=True)
 
 
 def steps_done(backup: Path, steps: int) -> int:
@@ -168,7 +173,13 @@ class Watch(tf_keras.callbacks.Callback):
         After a continuation the epoch's training loss and accuracy are those of its rest.
         """
         started = time.time()
+        variables = self.model.trainable_variables
+        trained = [variable.numpy() for variable in variables]
+        self.model.optimizer.finalize_variable_values(variables)  # their average, if it is kept
+        measured = [variable.numpy() for variable in variables]
         logits = self.model.predict(self.dev, verbose=0).reshape(-1)
+        for variable, value in zip(variables, trained, strict=True):
+            variable.assign(value)
         row = {
             "epoch": len(self.rows) + 1,
             "train_loss": logs["loss"],
@@ -183,7 +194,7 @@ class Watch(tf_keras.callbacks.Callback):
         rank = (row["dev_accuracy"], -row["dev_loss"])
         if not self.best or rank > (self.best["dev_accuracy"], -self.best["dev_loss"]):
             self.best, self.logits = row, logits
-            self.weights = [variable.numpy() for variable in self.model.trainable_variables]
+            self.weights = measured
             if len(self.rows) < self.settings.epochs:
                 self.backup.mkdir(parents=True, exist_ok=True)
                 np.savez(self.backup / BEST.format(row["epoch"]), logits, *self.weights)

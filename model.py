@@ -1,4 +1,4 @@
-"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit; optimiser and export."""
+"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit; and its export."""
 
 from __future__ import annotations
 
@@ -22,23 +22,28 @@ MARKUP = (
 THRESHOLD = 0.5  # a review is positive from this probability on (logit 0)
 
 
+def kept_tokens(max_length: int, truncation: str, head_share: float) -> tuple[int, int]:
+    """How many of a longer review's first and of its last tokens are read (Sun et al. 2019,
+    arXiv 1905.05583). [CLS] and [SEP] count towards `max_length` and are not the review's.
+    """
+    share = {"head": 1.0, "tail": 0.0, "head+tail": head_share}[truncation]
+    head = round((max_length - 2) * share)
+    return head, max_length - 2 - head
+
+
 class Preprocessing(tf.Module):
     """Raw text -> token ids, one graph for training and for whoever serves the export."""
 
     def __init__(self, folder: str, max_length: int, truncation: str, head_share: float) -> None:
         super().__init__(name="preprocessing")
         self.preprocessor = hub.load(folder)
-        self.budget = max_length - 2  # [CLS] and [SEP] are not the review's
-        share = {"head": 1.0, "tail": 0.0, "head+tail": head_share}[truncation]
-        self.head = round(self.budget * share)
+        self.head, self.tail = kept_tokens(max_length, truncation, head_share)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def counted(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """string [N] -> the encoder's three int32 [N, longest], and int32 `token_count` [N].
 
-        `token_count` is the length before truncation, special tokens included. A longer review
-        keeps its first `head` and its last `budget - head` tokens (Sun et al. 2019,
-        arXiv 1905.05583).
+        `token_count` is the length before truncation, special tokens included.
         """
         text = tf.strings.regex_replace(text, MARKUP, " ")
         tokens = self.preprocessor.tokenize(text)
@@ -47,9 +52,7 @@ class Preprocessing(tf.Module):
         counts = tokens.row_lengths()
         position = tf.ragged.range(counts)
         from_end = tf.cast(tf.expand_dims(counts, 1), tf.int64) - position
-        kept = tf.ragged.boolean_mask(
-            tokens, (position < self.head) | (from_end <= self.budget - self.head)
-        )
+        kept = tf.ragged.boolean_mask(tokens, (position < self.head) | (from_end <= self.tail))
         longest = tf.reduce_max(tf.concat([kept.row_lengths(), [0]], 0)) + 2
         packed = self.preprocessor.bert_pack_inputs([kept], tf.cast(longest, tf.int32))
         return {name: packed[name] for name in INPUTS} | {
@@ -174,83 +177,6 @@ def build_classifier(pair: Pair, params: Params) -> Classifier:
     network = Network(ids, logit(ids), name="network")
     network.micro_batch = params.micro_batch
     return Classifier(model, network, preprocessing, encoder)
-
-
-class WarmupThenDecay(tf_keras.optimizers.schedules.LearningRateSchedule):
-    """Linear from 0 to `peak` over the warm-up steps, then linear to 0 at the last step."""
-
-    def __init__(self, peak: float, warmup_steps: int, steps: int) -> None:
-        self.peak, self.warmup_steps, self.steps = peak, warmup_steps, steps
-
-    def __call__(self, step: tf.Tensor) -> tf.Tensor:
-        step = tf.cast(step, tf.float32)
-        rise = (step + 1.0) / max(self.warmup_steps, 1)
-        fall = (self.steps - step) / max(self.steps - self.warmup_steps, 1)
-        return self.peak * tf.maximum(0.0, tf.minimum(rise, fall))
-
-    def get_config(self) -> dict[str, Any]:
-        return {"peak": self.peak, "warmup_steps": self.warmup_steps, "steps": self.steps}
-
-
-def decayed(variables: list[tf.Variable]) -> list[str]:
-    """Names of the variables with weight decay: all but biases and layer norms (BERT's recipe).
-
-    By name, because the rank does not tell: attention biases have two dimensions.
-    """
-    exempt = ("bias", "layer_norm", "LayerNorm")
-    return [v.name for v in variables if not any(part in v.name for part in exempt)]
-
-
-class AdamW(tf_keras.optimizers.AdamW):
-    """tf_keras's AdamW with one fused operation a variable: half the time on a CPU.
-
-    The word embeddings' gradient is made dense first. That is also what makes the global norm
-    right: a word that occurs twice has two rows in a sparse gradient.
-    """
-
-    def apply_gradients(self, grads_and_vars: Any, **options: Any) -> Any:
-        dense = [(tf.convert_to_tensor(gradient), v) for gradient, v in grads_and_vars]
-        return super().apply_gradients(dense, **options)
-
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
-        index = self._index_dict[self._var_key(variable)]
-        step = tf.cast(self.iterations + 1, tf.float32)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].handle,
-            v=self._velocities[index].handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
-            lr=tf.cast(self.learning_rate, tf.float32),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
-
-
-def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> AdamW:
-    """AdamW with BERT's constants (Model Garden: beta_2 0.999, epsilon 1e-6)."""
-    schedule = WarmupThenDecay(params.learning_rate, round(steps * params.warmup_share), steps)
-    optimizer = AdamW(
-        schedule,
-        weight_decay=params.weight_decay,
-        beta_2=0.999,
-        epsilon=1e-6,
-        global_clipnorm=params.clip_norm,
-    )
-    keep = set(decayed(variables))
-    optimizer.exclude_from_weight_decay([v for v in variables if v.name not in keep])
-    return optimizer
-
-
-def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None:
-    """Give the network its loss, its metric and its optimiser for `steps` steps in all."""
-    network.compile(
-        optimizer=make_optimizer(params, steps, network.trainable_variables),
-        loss=tf_keras.losses.BinaryCrossentropy(from_logits=True),
-        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
-    )
 
 
 def divide_logits(classifier: Classifier, temperature: float) -> None:

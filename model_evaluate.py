@@ -35,6 +35,8 @@ def main() -> int:
     infer.load_details(folder)
     if params.data == "imdb" and params.split == "test":
         sources.find_imdb("test", params)
+    elif params.data == "imdb" and params.split == "rotten-tomatoes":
+        sources.load_rotten_tomatoes(params)
     beside = folder.with_name(folder.name + "-evaluation")
     settings.require_writable(beside)
     device, precision = machine.start(params.precision)

@@ -13,6 +13,7 @@ Takes, by default, about half an hour on 2 CPU cores; the log says what to expec
 
 import dataclasses
 import json
+import shutil
 import sys
 import tempfile
 import time
@@ -88,10 +89,8 @@ def main() -> int:
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
 
     encoded = data_loader.encode(train, classifier.preprocessing)
-    one_epoch = dataclasses.replace(params, epochs=1)
-    padding = data_loader.padding_share(
-        data_loader.train_batches(encoded, len(train.ids), one_epoch)
-    )
+    last_epoch = data_loader.train_batches(encoded, len(train.ids), params, params.epochs - 1)
+    padding = data_loader.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")
     dev_batches = data_loader.dev_batches(
         data_loader.encode(dev, classifier.preprocessing), params.batch_size
@@ -145,7 +144,7 @@ def main() -> int:
             history.to_csv(made / "history.csv", index=False)
             plots.history(history, best["epoch"], made / "history.png")
             target = model.publish(made, folder)
-            fit.forget(backup)
+            shutil.rmtree(backup, ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None
     print(

@@ -55,7 +55,7 @@ ENCODERS = {
 }
 
 
-# What differs from the defaults below.
+# What differs from the defaults of Params.
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
     # The project that this one follows: 0.8850 on test. It needs a GPU and the Hub.
@@ -150,7 +150,6 @@ class Params:
         "auto", "URL, Kaggle handle or folder; auto is the one that belongs to the encoder"
     )
     encoder_folder: str = setting("data/encoders", "folder where encoders are built and cached")
-
     pooling: str = setting(
         "auto",
         "what of the encoder's output is classified: its pooled_output, or the mean of all tokens; "
@@ -183,6 +182,14 @@ class Params:
         allowed=NOT_NEGATIVE,
     )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))
+    short_epochs: int = setting(
+        0, "how many of them, the first, read only --short-length tokens", allowed=NOT_NEGATIVE
+    )
+    short_length: int = setting(
+        64,
+        "tokens of a review that are read in those",
+        allowed=((lambda value: value >= 8), "8 or more"),
+    )
     learning_rate: float = setting(
         0.0,
         "peak learning rate; 0 takes what suits the encoder: 1e-4 for minilm, 3e-5 for bert-base",
@@ -195,6 +202,20 @@ class Params:
         0.01, "AdamW's weight decay, not for biases and layer norms", allowed=NOT_NEGATIVE
     )
     clip_norm: float = setting(1.0, "largest global norm of the gradients", allowed=POSITIVE)
+    layer_decay: float = setting(
+        1.0,
+        "learning rate of an encoder layer, as a share of that of the layer above it",
+        allowed=((lambda value: 0 < value <= 1), "above 0, up to 1"),
+    )
+    label_smoothing: float = setting(
+        0.0, "how far the labels 0 and 1 move towards 0.5 in the loss, as a share", allowed=SHARE
+    )
+    average_momentum: float = setting(
+        0.0,
+        "momentum of the moving average of the weights that is measured and exported, such as "
+        "0.99; 0 takes the weights themselves",
+        allowed=SHARE,
+    )
     dropout: float = setting(0.1, "dropout before the classifier", allowed=SHARE)
     seed: int = setting(0, "seed of shuffling, dropout and the classifier", allowed=NOT_NEGATIVE)
     deterministic: bool = setting(False, "make runs repeat to the bit; slower")
@@ -255,7 +276,7 @@ def make_parser(description: str, names: Sequence[str]) -> Parser:
 
 def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, argparse.Namespace]:
     """Read the command line, refuse impossible settings, and return (settings, other arguments)."""
-    arguments, _ = parser.parse_known_args(argv)
+    arguments, _ = parser.parse_known_args(argv)  # a first time, for the preset alone
     if "preset" in arguments:
         parser.set_defaults(**PRESETS[arguments.preset])
     arguments, unknown = parser.parse_known_args(argv)
@@ -292,6 +313,13 @@ def check(params: Params) -> None:
         raise UserError(
             f"--encoder {params.encoder} is not in the table, so its preprocessor is not known: "
             f"add --preprocessor (URL, Kaggle handle or folder), or use {', '.join(ENCODERS)}"
+        )
+    if params.short_epochs and not (
+        params.short_epochs < params.epochs and params.short_length <= params.max_length
+    ):
+        raise UserError(
+            f"--short-epochs {params.short_epochs}: must be fewer than --epochs {params.epochs}, "
+            f"and --short-length {params.short_length} at most --max-length {params.max_length}"
         )
     if params.data != "imdb" and not Path(params.data).is_file():
         raise UserError(f"--data {params.data}: no such file; give a file, or 'imdb'")

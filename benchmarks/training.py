@@ -76,6 +76,7 @@ class Ours:
 
         import data_loader
         import encoders
+        import fit
         import model
 
         self.keras, self.data_loader = tf_keras, data_loader
@@ -90,7 +91,7 @@ class Ours:
         first = data_loader.train_batches(self.encoded, len(texts), one_epoch)
         self.padding_share = data_loader.padding_share(first)
         self.tokens = sum(int(ids["input_mask"].numpy().sum()) for ids, _ in self.encoded)
-        model.compile_network(self.network, params, self.steps * params.epochs)
+        fit.compile_network(self.network, params, self.steps * params.epochs)
 
     def encode(self, texts: list[str], labels: list[int]) -> Any:
         import numpy as np

@@ -29,6 +29,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+MODELS = ROOT / "data" / "experiments"
 sys.path.insert(1, str(ROOT))
 
 from params import PRESETS, Params  # noqa: E402
@@ -62,8 +64,8 @@ def read_table(path: Path, only: str) -> list[Run]:
             flags = {key: value for key, value in row.items() if value}
             for seed in map(int, seeds.split()):
                 label = f"{name}-{seed}"
-                target = ROOT / "results" / path.stem / f"{label}.json"
-                home = ROOT / "data" / "experiments" / path.stem / label
+                target = RESULTS / path.stem / f"{label}.json"
+                home = MODELS / path.stem / label
                 if only in name:
                     runs.append(Run(name, seed, flags, splits.split(), target, home))
     return runs
@@ -88,7 +90,11 @@ def predicted_minutes(flags: dict[str, str], splits: list[str]) -> float:
     sentences = 25 * 20000 * float(given.get("sentence_share", 0))
     epochs = int(given.get("epochs", Params.epochs))
     dev = int(given.get("dev_examples", 0)) or 5000
-    seconds = START + epochs * ((reviews * length + sentences) / TRAINED + dev * length / SCORED)
+    short = int(given.get("short_epochs", 0))
+    read = (epochs - short) * length
+    read += short * tokens(int(given.get("short_length", Params.short_length)))
+    seconds = START + (reviews * read + epochs * sentences) / TRAINED
+    seconds += epochs * dev * length / SCORED
     counts = {"dev": 5000, "test": 25000}
     seconds += sum(15 + counts.get(split, 500) * length / SCORED for split in splits)
     return seconds / 60
@@ -97,7 +103,7 @@ def predicted_minutes(flags: dict[str, str], splits: list[str]) -> float:
 def pace() -> float:
     """How much longer than predicted the runs here took (their median)."""
     ratios = []
-    for path in (ROOT / "results").glob("*/*.json"):
+    for path in RESULTS.glob("*/*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
         if "minutes" in content and not content["train"]["continued_at_step"]:
             ratios.append(

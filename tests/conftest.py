@@ -28,6 +28,7 @@ ROOT = Path(__file__).parent.parent
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, "good", "bad", "movie"]
 VOCABULARY += ["the", ".", ",", "!", "<", ">", "/", *(f"##{letter}" for letter in LETTERS)]
+ALPHABET = "a b c d e f g h i j"  # 10 tokens; 8 with [CLS] and [SEP] leave 6
 
 # Tolerances here are float32's; on a GPU TF32 would be used otherwise.
 tf.config.experimental.enable_tensor_float_32_execution(False)

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import VOCABULARY, made_up_rows, write_csv
+from conftest import LETTERS, VOCABULARY, made_up_rows, write_csv
 
 import data_loader
 import sources
@@ -116,6 +116,28 @@ def test_order_is_a_function_of_seed_and_epoch(encoded):
     assert epochs() == [first, second, third]
     assert epochs(first_epoch=1) == [second, third]
     assert epochs(seed=1)[0] != first
+
+
+@pytest.mark.parametrize("truncation", ["head", "tail", "head+tail"])
+def test_first_epochs_read_what_a_smaller_max_length_would(preprocessing, truncation):
+    texts = [" ".join(LETTERS[:length]) for length in (3, 6, 7, 14, 20)]
+    long, short = (preprocessing(length, truncation, 0.25) for length in (16, 8))
+    rows = sources.canonical([(text, 0) for text in texts], "made up")
+    whole, cut = (
+        Counter(flat(rows_in([(reads(tf.constant(texts)), None)]))) for reads in (long, short)
+    )
+    params = Params(
+        batch_size=2,
+        epochs=3,
+        short_epochs=2,
+        short_length=8,
+        max_length=16,
+        truncation=truncation,
+    )
+    data = data_loader.encode(rows, long)
+    train = rows_in(data_loader.train_batches(data, len(texts), params))
+    found = [Counter(flat(train[start : start + 3])) for start in (0, 3, 6)]
+    assert found == [cut, cut, whole] and cut != whole
 
 
 def test_dev_batches_keep_their_order(encoded):

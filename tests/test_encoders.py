@@ -11,6 +11,7 @@ from conftest import VOCABULARY
 import bert
 import encoders
 import model
+import optimizer
 from params import ENCODERS, Params, UserError
 
 REFERENCE = Path(__file__).with_name("reference") / "minilm.npz"
@@ -95,7 +96,7 @@ def assert_kernels_and_tables_decay(classifier, variables: int, decayed: int) ->
     names = [v.name for v in classifier.network.trainable_variables]
     assert len(set(names)) == variables
     expected = [name for name in names if name.endswith(("/kernel:0", "/embeddings:0"))]
-    assert model.decayed(classifier.network.trainable_variables) == expected
+    assert optimizer.decayed(classifier.network.trainable_variables) == expected
     assert len(expected) == decayed
 
 

@@ -11,7 +11,16 @@ import sources
 from params import Params, UserError
 
 EXAMPLES, STEPS = 60, 15  # in batches of 4
-SETTINGS = Params(batch_size=4, epochs=2, max_length=16, dropout=0.5, learning_rate=1e-3)
+SETTINGS = Params(
+    batch_size=4,
+    epochs=2,
+    short_epochs=1,
+    short_length=8,
+    max_length=16,
+    dropout=0.5,
+    learning_rate=1e-3,
+    average_momentum=0.8,
+)
 
 
 class CutOffError(Exception):
@@ -83,6 +92,31 @@ def test_training_that_was_cut_off_ends_with_the_same_weights(
         assert values[0] == pytest.approx(values[1], abs=1e-5)
     np.testing.assert_allclose(found.dev_logits, expected.dev_logits, atol=1e-5)
     np.testing.assert_array_equal(found.dev_labels, expected.dev_labels)
+
+
+def test_average_of_the_weights_is_measured_and_kept(tiny_pair, tmp_path):
+    """One step from weights that were 0: the average has moved (1 - momentum) of the way."""
+    rows = sources.canonical([("good", 1), ("bad", 0)], "made up")
+    found = []
+    for momentum in (0.0, 0.75):
+        params = Params(
+            max_length=8,
+            dropout=0.0,
+            weight_decay=0.0,
+            average_momentum=momentum,
+            learning_rate=1e-3,
+            warmup_share=0.0,
+            epochs=1,
+        )
+        built = model.build_classifier(tiny_pair, params)
+        data = data_loader.encode(rows, built.preprocessing)
+        batches = data_loader.dev_batches(data, 2)
+        before = built.network.get_layer("classifier").kernel.numpy()
+        fitted = fit.fit(built, data, 2, batches, params, tmp_path / str(momentum))
+        found.append(built.network.get_layer("classifier").kernel.numpy() - before)
+        logits = built.network.predict(batches, verbose=0).reshape(-1)
+        np.testing.assert_allclose(fitted.dev_logits, logits, atol=1e-6)
+    np.testing.assert_allclose(found[1], 0.25 * found[0], rtol=1e-3)
 
 
 def test_seconds_of_all_parts_are_counted(run, tmp_path):

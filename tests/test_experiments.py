@@ -1,0 +1,90 @@
+"""The experiment runner runs the real scripts, once, and says beforehand how long it will take."""
+
+import json
+import shutil
+import sys
+
+import pytest
+from conftest import ROOT, made_up_rows, write_csv
+
+sys.path.insert(1, str(ROOT / "experiments"))
+
+import run  # noqa: E402
+import table  # noqa: E402
+
+PARTS = ("plain", "smooth")
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_pair, tmp_path_factory):
+    """Two runs on the tiny encoder, carried out: (the folder, a function that calls again)."""
+    home = tmp_path_factory.mktemp("experiments")
+    data = write_csv(home / "reviews.csv", made_up_rows(60))
+    head = [
+        "name",
+        "seeds",
+        "splits",
+        "data",
+        "encoder",
+        "preprocessor",
+        "max_length",
+        "label_smoothing",
+    ]
+    rows = [
+        (name, "3", "dev", data, tiny_pair.encoder, tiny_pair.preprocessor, 16, smoothing)
+        for name, smoothing in zip(PARTS, ("", "0.1"), strict=True)
+    ]
+    path = write_csv(home / "trial.csv", rows, head)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(run, "RESULTS", home / "results")
+    patch.setattr(run, "MODELS", home / "models")
+
+    def call(*flags):
+        patch.setattr(sys, "argv", ["run.py", str(path), *flags])
+        run.main()
+
+    call()
+    yield home, call
+    patch.undo()
+
+
+def test_each_run_has_its_json(finished):
+    home, _ = finished
+    for name, smoothing in zip(PARTS, (0.0, 0.1), strict=True):
+        found = json.loads((home / "results" / "trial" / f"{name}-3.json").read_text())
+        assert (found["name"], found["seed"], found["minutes"] > 0) == (name, 3, True)
+        assert found["train"]["settings"]["seed"] == 3
+        assert found["train"]["settings"]["label_smoothing"] == smoothing
+        assert found["evaluations"]["dev"]["accuracy"] == found["train"]["dev_accuracy"]
+    assert not list((home / "models" / "trial").iterdir())  # models go without --keep
+
+
+def test_finished_runs_are_skipped_and_others_are_planned(finished, capsys):
+    home, call = finished
+    call("--plan")
+    assert capsys.readouterr().out == "0 runs, about 0 minutes in all\n"
+    kept = home / "results" / "trial" / "smooth-3.json"
+    shutil.move(kept, home / "kept")
+    call("--plan", "--only", "smo")
+    first, last = capsys.readouterr().out.splitlines()
+    shutil.move(home / "kept", kept)
+    assert first.startswith("smooth-3: about ") and last.startswith("1 runs, about ")
+
+
+def test_unknown_setting_in_a_table_is_named(tmp_path, monkeypatch):
+    path = write_csv(
+        tmp_path / "wrong.csv", [("a", "0", "", "1")], ["name", "seeds", "splits", "lr"]
+    )
+    monkeypatch.setattr(sys, "argv", ["run.py", str(path), "--plan"])
+    with pytest.raises(SystemExit, match="no setting lr"):
+        run.main()
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.csv")), ids=lambda p: p.stem)
+def test_committed_tables_can_be_planned(path):
+    assert all(run.predicted_minutes(one.flags, one.splits) > 0 for one in run.read_table(path, ""))
+
+
+def test_mean_and_range_of_several_runs():
+    assert table.mean([0.9]) == "0.9000"
+    assert table.mean([0.90, 0.93, 0.93]) == "0.9200 (0.9000 to 0.9300)"
