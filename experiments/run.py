@@ -68,7 +68,7 @@ def read_table(path: Path, only: str) -> list[Run]:
                 home = MODELS / path.stem / label
                 if only in name:
                     runs.append(Run(name, seed, flags, splits.split(), target, home))
-    return runs
+    return sorted(runs, key=lambda run: run.seed)  # a first comparison is there early
 
 
 def tokens(max_length: int) -> float:
