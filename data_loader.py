@@ -15,9 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 import sources
-from model import INPUTS, MARKUP, Preprocessing, kept_tokens
+from model import INPUTS, Preprocessing
 from params import Params, UserError, log
 from sources import Reviews
+from text import MARKUP, kept_tokens
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
 WINDOW = 50

@@ -12,23 +12,10 @@ import tf_keras
 from encoders import Pair
 from infer import versions
 from params import Params, UserError
+from text import MARKUP, kept_tokens
 
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
-# HTML that people paste into reviews (IMDB's are full of <br />); "<sigh>" is a word and stays.
-MARKUP = (
-    r"(?i)</?(a|b|blockquote|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|small|span|strong|u|ul)"
-    r"(\s[^<>]*)?/?>"
-)
 THRESHOLD = 0.5  # a review is positive from this probability on (logit 0)
-
-
-def kept_tokens(max_length: int, truncation: str, head_share: float) -> tuple[int, int]:
-    """How many of a longer review's first and of its last tokens are read (Sun et al. 2019,
-    arXiv 1905.05583). [CLS] and [SEP] count towards `max_length` and are not the review's.
-    """
-    share = {"head": 1.0, "tail": 0.0, "head+tail": head_share}[truncation]
-    head = round((max_length - 2) * share)
-    return head, max_length - 2 - head
 
 
 class Preprocessing(tf.Module):

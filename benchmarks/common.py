@@ -324,6 +324,12 @@ def memory_gib() -> float | None:
         return None
 
 
+def read(name: str) -> dict[str, Any]:
+    """What results/`name`.json holds; empty when it is not there."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
 def write(name: str, content: dict[str, Any], threads: int) -> None:
     """Write results/`name`.json: the figures, the command, the machine, the versions."""
     import machine

@@ -20,7 +20,6 @@ from typing import Any
 
 import common
 
-MARKUP = re.compile(r"<br\s*/?>")  # in the test reviews; prepare.py has cleaned the others
 TOKENS = r"\w+|[^\w\s]"  # single letters and punctuation too: "!" and "?" carry sentiment
 Predict = Callable[[Sequence[str]], Any]  # texts -> int [N], 0 or 1
 Train = Callable[[Sequence[str], Any], Predict]
@@ -81,9 +80,10 @@ def main() -> None:
     if arguments.test:
         import sources
         from params import Params
+        from text import MARKUP
 
         test = sources.load_imdb("test", Params(data_folder=arguments.data_folder))
-        parts["test"] = [MARKUP.sub(" ", text) for text in test.texts], test.labels
+        parts["test"] = [re.sub(MARKUP, " ", text) for text in test.texts], test.labels
     parts = {name: (texts, np.array(labels)) for name, (texts, labels) in parts.items()}
     models = {}
     for name, function in (("logistic regression", logistic_regression), ("NB-SVM", nb_svm)):

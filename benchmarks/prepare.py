@@ -38,8 +38,8 @@ def reviews(target: Path) -> None:
 
     machine.start("float32")
     import data_loader
-    import model
     import sources
+    from text import MARKUP
 
     params = common.our_params(128)
     parts = data_loader.split(
@@ -47,7 +47,7 @@ def reviews(target: Path) -> None:
     )
     content = {
         name: [
-            (re.sub(model.MARKUP, " ", text), int(label))
+            (re.sub(MARKUP, " ", text), int(label))
             for text, label in zip(part.texts, part.labels, strict=True)
         ]
         for name, part in zip(("train", "dev"), parts, strict=True)

@@ -81,16 +81,21 @@ def tokens(content: dict[str, Any]) -> str:
 
 def accuracy(content: dict[str, Any]) -> str:
     lengths = content["lengths"]
-    head = ["dev accuracy (mean)", *(f"{length} tokens" for length in lengths)]
+    head = ["dev accuracy, mean (range; seeds)", *(f"{length} tokens" for length in lengths)]
     rows = []
     for side in next(iter(lengths.values())):
         found = [lengths[length][side]["accuracy"] for length in lengths]
-        rows.append([NAMES[side], *(f"{sum(one) / len(one):.4f}" for one in found)])
+        rows.append([NAMES[side], *map(mean_of, found)])
     note = (
         f"{content['train_reviews']:,} training reviews, one epoch, {content['dev_reviews']:,} dev "
-        f"reviews, {content['seeds']} seed(s); same reviews, batch size and learning rate."
+        "reviews; same reviews, batch size and learning rate."
     )
     return table(head, rows) + "\n\n" + note
+
+
+def mean_of(values: list[float]) -> str:
+    mean = sum(values) / len(values)
+    return f"{mean:.4f} ({min(values):.4f} to {max(values):.4f}; {len(values)})"
 
 
 def padding(content: dict[str, Any]) -> str:

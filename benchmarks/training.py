@@ -16,10 +16,10 @@ round, each side in its own batching. The first epoch warms up and is not counte
 
 With `--accuracy N` each side instead trains N reviews for one epoch (same reviews, batch size,
 learning rate, warm-up and decay) and then scores `--dev` reviews; it writes
-results/accuracy.json. Otherwise results/training.json, or with `--name tokens`
-results/tokens.json, from which table.py takes the cost of a real (unpadded) token. Needs
-requirements-bench.txt and about 8 GB of memory. Takes about 45 minutes on 2 cores; with
-`--accuracy 3200` about 35.
+results/accuracy.json, to which more `--seeds` are added. Otherwise results/training.json, or with
+`--name tokens` results/tokens.json, from which table.py takes the cost of a real (unpadded) token.
+Needs requirements-bench.txt and about 8 GB of memory. Takes about 45 minutes on 2 cores; with
+`--accuracy 3200` about 35 a seed.
 """
 
 from __future__ import annotations
@@ -266,23 +266,23 @@ def compare_speed(arguments: argparse.Namespace, sides: list[str]) -> None:
 
 
 def compare_accuracy(arguments: argparse.Namespace, sides: list[str]) -> None:
-    lengths = {}
+    """Seeds that results/accuracy.json already has for the same numbers of reviews are kept."""
     given = ["--accuracy", arguments.accuracy, "--dev", arguments.dev]
+    content = {"train_reviews": arguments.accuracy, "dev_reviews": arguments.dev}
+    before = common.read("accuracy")
+    lengths = before["lengths"] if content.items() <= before.items() else {}
     for max_length in arguments.max_length:
-        lengths[str(max_length)] = found = {side: {"accuracy": []} for side in sides}
+        found = lengths.setdefault(str(max_length), {})
         for seed in range(arguments.seeds):
             for side in sides:
+                accuracies = found.setdefault(side, {"accuracy": []})["accuracy"]
+                if seed < len(accuracies):
+                    continue
                 more = [*given, "--max-length", max_length]
                 answer = common.once(__file__, side, more, arguments.threads, str(seed))
-                found[side]["accuracy"].append(answer["accuracy"])
+                accuracies.append(answer["accuracy"])
                 common.log(f"max length {max_length}, seed {seed}, {side}: {answer['accuracy']}")
-    content = {
-        "train_reviews": arguments.accuracy,
-        "dev_reviews": arguments.dev,
-        "seeds": arguments.seeds,
-        "lengths": lengths,
-    }
-    common.write("accuracy", content, arguments.threads)
+                common.write("accuracy", content | {"lengths": lengths}, arguments.threads)
 
 
 def main() -> None:

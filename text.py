@@ -1,0 +1,19 @@
+"""What of a review's text is read: mark-up goes, and of a long review some tokens stay."""
+
+from __future__ import annotations
+
+# HTML that people paste into reviews (IMDB's are full of <br />); "<sigh>" is a word and stays.
+# Python's re and TensorFlow's RE2 read it alike.
+MARKUP = (
+    r"(?i)</?(a|b|blockquote|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|small|span|strong|u|ul)"
+    r"(\s[^<>]*)?/?>"
+)
+
+
+def kept_tokens(max_length: int, truncation: str, head_share: float) -> tuple[int, int]:
+    """How many of a longer review's first and of its last tokens are read (Sun et al. 2019,
+    arXiv 1905.05583). [CLS] and [SEP] count towards `max_length` and are not the review's.
+    """
+    share = {"head": 1.0, "tail": 0.0, "head+tail": head_share}[truncation]
+    head = round((max_length - 2) * share)
+    return head, max_length - 2 - head
