@@ -6,6 +6,8 @@ Needs tensorflow, tensorflow_text and numpy only.
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,7 +20,7 @@ from params import UserError
 WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
 TOKEN_BUDGET = 8192  # tokens a batch, padding included: short reviews share a large batch
 DETAILS = "model.json"  # beside saved_model.pb, with what is named here
-DETAIL_NAMES = ("settings", "labels", "threshold", "temperature", "dev_ids")
+DETAIL_NAMES = ("settings", "labels", "threshold", "temperature", "mask_id", "dev_ids")
 
 
 class Model(NamedTuple):
@@ -87,6 +89,28 @@ def load_model(folder: str | Path) -> Model:
             "run `python model_train.py` again, or name another with --model-folder"
         ) from None
     return Model(folder, signatures, details, loaded)
+
+
+def make_progress(total: int, before: int = 0) -> Callable[[int], None]:
+    """A function that shows how many of `total` are done; by tenths when not on a terminal.
+
+    `before` of them were done when the clock started.
+    """
+    started = time.time()
+    terminal = sys.stderr.isatty()
+    shown = before * 10 // max(total, 1)
+
+    def progress(done: int) -> None:
+        nonlocal shown
+        if not terminal and done * 10 // total == shown and done < total:
+            return
+        shown = done * 10 // total
+        rate = (done - before) / (time.time() - started)
+        text = f"{done:,} of {total:,}, {rate:.0f} reviews/s, {(total - done) / rate:.0f} s left"
+        end = "\n" if done == total or not terminal else ""
+        print(f"\r{text:<60}" if terminal else text, end=end, file=sys.stderr, flush=True)
+
+    return progress
 
 
 def batches_within(token_counts: np.ndarray, budget: int) -> list[slice]:

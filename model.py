@@ -26,6 +26,10 @@ class Preprocessing(tf.Module):
         self.preprocessor = hub.load(folder)
         self.head, self.tail = kept_tokens(max_length, truncation, head_share)
 
+    def mask_id(self) -> int:
+        """The id that stands for a hidden word."""
+        return int(self.preprocessor.tokenize.get_special_tokens_dict()["mask_id"])
+
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def counted(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """string [N] -> the encoder's three int32 [N, longest], and int32 `token_count` [N].

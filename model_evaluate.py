@@ -15,7 +15,6 @@ Takes about 2 minutes for dev and 8 for test on 2 CPU cores at 256 tokens.
 """
 
 import json
-import sys
 import time
 
 import params as settings
@@ -55,8 +54,7 @@ def main() -> int:
     reviews, name = data_loader.load_split(params, details)
     log(f"{name}: {len(reviews.texts):,} reviews of {reviews.source}")
     started = time.time()
-    progress = make_progress(len(reviews.texts))
-    predictions = infer.infer(model, reviews.texts, progress)
+    predictions = infer.infer(model, reviews.texts, infer.make_progress(len(reviews.texts)))
     seconds = time.time() - started
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
     results = metrics.evaluate(reviews.labels, predictions.probabilities, predicted)
@@ -98,25 +96,6 @@ def main() -> int:
         raise UserError(f"cannot write to {beside}: {error.strerror}") from None
     print(f"written: {target}, {beside / f'{name}-predictions.csv'}")
     return 0
-
-
-def make_progress(total: int):
-    """A function that shows how many of `total` are done; by tenths when not on a terminal."""
-    started = time.time()
-    terminal = sys.stderr.isatty()
-    shown = 0
-
-    def progress(done: int) -> None:
-        nonlocal shown
-        if not terminal and done * 10 // total == shown and done < total:
-            return
-        shown = done * 10 // total
-        rate = done / (time.time() - started)
-        text = f"{done:,} of {total:,}, {rate:.0f} reviews/s, {(total - done) / rate:.0f} s left"
-        end = "\n" if done == total or not terminal else ""
-        print(f"\r{text:<60}" if terminal else text, end=end, file=sys.stderr, flush=True)
-
-    return progress
 
 
 def show(results: dict, labels: list[str], cut: float) -> None:

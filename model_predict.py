@@ -1,19 +1,32 @@
 """Say whether reviews are positive or negative, with the model that model_train.py exported.
 
     python model_predict.py "this is such an amazing movie!" "The movie was terrible..."
+    python model_predict.py --explain "a slow start, but what an ending"
     printf 'good\\nbad\\n' | python model_predict.py
+    python model_predict.py --input reviews.csv --output scored.parquet
     python model_predict.py                            # on a terminal: five examples
 
-Prints a line a review: the text, its score (the probability of the positive label) and its label.
-Needs a model in saved_model/ and, of the packages, tensorflow, tensorflow-text and numpy only.
-Takes a few seconds, nearly all of them TensorFlow's start. Empty reviews are refused by name.
+Prints a line a review: the text, its score (the probability of the positive label) and its label;
+with --json a line of JSON. --input takes a CSV, TSV, JSONL, Parquet or text file (a review a line),
+or - for lines on standard input. --output writes CSV, TSV, JSONL or Parquet, by its ending; without
+it, JSONL goes to standard output. The input's columns stay as they are; label, probability, cut
+(whether the review was longer than the model reads) and error are added, as predicted_label and so
+on where the input has a column of that name. A file of any size is scored in little memory, and
+--resume goes on with one that was cut off.
+Needs a model in saved_model/ and, of the packages, tensorflow, tensorflow-text and numpy only
+(pyarrow for Parquet). Takes a few seconds, nearly all of them TensorFlow's start.
 Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answered.
 """
 
+import argparse
 import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import params as settings
-from params import UserError, log
+from params import Params, UserError, log
 
 EXAMPLES = [
     "this is such an amazing movie!",
@@ -27,7 +40,34 @@ EXAMPLES = [
 def main() -> int:
     parser = settings.make_parser(__doc__, settings.PREDICT)
     parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="a review; quote it")
+    add = parser.add_argument
+    add("--json", action="store_true", help="print JSON, a line a review")
+    add("--explain", action="store_true", help="show which words carried each decision")
+    add("--input", metavar="FILE", help="score the reviews of a file; - is standard input")
+    add("--output", metavar="FILE", type=Path, help="write them there, with the input's columns")
+    add("--resume", action="store_true", help="go on with an --output that was cut off")
     params, arguments = settings.parse(parser)
+    if arguments.input and (arguments.reviews or arguments.explain):
+        parser.error("--input scores a file: leave out --explain and other reviews")
+    if not arguments.input and (arguments.output or arguments.resume):
+        parser.error("--output and --resume go with --input FILE")
+    if arguments.resume and not arguments.output:
+        parser.error("--resume goes on with an --output FILE: name it")
+    return score_file(params, arguments) if arguments.input else score_reviews(params, arguments)
+
+
+def load(params: Params) -> Any:
+    """The model, a missing or foreign one being said before TensorFlow's seconds."""
+    import infer
+    import machine
+
+    infer.load_details(infer.find_model(params.model_folder))
+    machine.start(params.precision)
+    return infer.load_model(params.model_folder)
+
+
+def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
+    """Print the answers to reviews that were given as arguments or as lines on standard input."""
     reviews = arguments.reviews
     if not reviews:
         reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
@@ -37,21 +77,58 @@ def main() -> int:
             log(f"review {number} ({review!r}) is empty: not scored")
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
+    model = load(params)
+    import batch
+    import explain
 
-    import infer
-    import machine
-
-    folder = infer.find_model(params.model_folder)
-    infer.load_details(folder)  # a missing or foreign model is said before TensorFlow's seconds
-    machine.start(params.precision)
-    model = infer.load_model(folder)
-    predictions = infer.infer(model, wanted)
     width = min(max(len(one_line(review)) for review in wanted), 80)
-    for review, probability, label in zip(
-        wanted, predictions.probabilities, predictions.labels, strict=True
-    ):
-        print(f"input: {one_line(review):<{width}} : score: {probability:.6f} : {label}")
+    for review, row in zip(wanted, answers(model, wanted), strict=True):
+        because = explain.explain(model, review) if arguments.explain else None
+        if arguments.json:
+            row |= {"explanation": because.as_dict()} if because else {}
+            print(batch.as_json({"text": review} | row))
+            continue
+        score, label = row["probability"], row["label"]
+        print(f"input: {one_line(review):<{width}} : score: {score:.6f} : {label}")
+        if because:
+            print(because.as_words(colour=sys.stdout.isatty()))
     return 0 if len(wanted) == len(reviews) else 1
+
+
+def score_file(params: Params, arguments: argparse.Namespace) -> int:
+    """Score a file of any size into another, or onto standard output."""
+    import batch
+
+    target = arguments.output
+    job = batch.Job(arguments.input, params.text_column)
+    import infer
+
+    model_folder = infer.find_model(params.model_folder)
+    parts = batch.open_parts(job, target, arguments.resume, model_folder) if target else []
+    answer = partial(answers, load(params))
+    if target:
+        done = len(parts) * batch.PART
+        log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")
+        progress = infer.make_progress(job.count, done) if job.count else lambda count: None
+        count, refused = batch.to_file(job, answer, target, parts, progress)
+        print(f"{count:,} rows, {refused:,} of them refused (column error): {target}")
+    else:
+        count, refused = batch.to_stdout(job, answer)
+    if count == refused:
+        raise UserError(f"no review in {arguments.input} could be scored")
+    return 1 if refused else 0
+
+
+def answers(model: Any, texts: list[str]) -> Iterator[dict[str, Any]]:
+    """One dict a review: label, probability, and whether the review was cut."""
+    import infer
+
+    found = infer.infer(model, texts)
+    longest = model.details["settings"]["max_length"]
+    for label, probability, tokens in zip(
+        found.labels, found.probabilities, found.token_counts, strict=True
+    ):
+        yield {"label": label, "probability": float(probability), "cut": bool(tokens > longest)}
 
 
 def read_lines() -> list[str]:

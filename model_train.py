@@ -127,6 +127,7 @@ def main() -> int:
         "labels": names,
         "threshold": model.THRESHOLD,
         "temperature": temperature,
+        "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": dev.ids,
         "parameters": sum(int(tf.size(v)) for v in variables),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
@@ -234,7 +235,7 @@ class Params:
 REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", "skip_bad_rows")
 TRAIN = tuple(f.name for f in dataclasses.fields(Params) if f.name != "split")
 EVALUATE = (*REVIEWS, "split", "precision", "model_folder")
-PREDICT = ("precision", "model_folder")
+PREDICT = ("text_column", "precision", "model_folder")
 
 
 def flag(name: str) -> str:
@@ -367,6 +368,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     except UserError as error:
         print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
         code = 2
+    except BrokenPipeError:  # whoever read the output, such as `head`, has left
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
         code = 130

@@ -22,6 +22,7 @@ from typing import NamedTuple
 import numpy as np
 
 import downloads
+import tables
 from params import Params, UserError, log
 
 # SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
@@ -218,57 +219,6 @@ def read_embedded(wheel: Path, source: str) -> Iterator[tuple[str, int]]:
             yield row["text"], int(row["label"])
 
 
-def read_table(path: Path) -> Iterator[tuple[int, dict[str, object] | None]]:
-    """(row number, row) of a CSV, TSV, JSONL or Parquet file; None for a row that cannot be read.
-
-    Rows are numbered as a person counts them: 1 is the first line of the file, headers included.
-    """
-    import json
-
-    import pandas as pd
-
-    kind = path.suffix.lower()
-    if kind == ".parquet":
-        try:
-            table = pd.read_parquet(path)
-        except Exception as error:  # pyarrow raises its own kinds on damaged files
-            reason = str(error).splitlines()[0]
-            raise UserError(f"{path} cannot be read as Parquet ({reason})") from None
-        yield from enumerate(table.to_dict("records"), 1)
-    elif kind == ".jsonl":
-        for number, line in enumerate(path.read_bytes().splitlines(), 1):
-            try:
-                row = json.loads(line.decode("utf-8-sig"))
-            except ValueError:  # bad JSON and undecodable bytes
-                row = None
-            if line.strip():
-                yield number, row if isinstance(row, dict) else None
-    elif kind in (".csv", ".tsv"):
-        csv.field_size_limit(1 << 24)
-        # Undecodable bytes become lone surrogates, so only their own row is bad.
-        with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
-            reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",")
-            start = 2
-            try:
-                for row in reader:
-                    bad = any(isinstance(v, str) and not encodable(v) for v in row.values())
-                    yield start, None if bad else row
-                    start = reader.line_num + 1
-            except csv.Error as error:
-                raise UserError(f"{path}, row {start}: not {kind[1:].upper()} ({error})") from None
-    else:
-        raise UserError(f"{path}: give a file that ends in .csv, .tsv, .jsonl or .parquet")
-
-
-def encodable(text: str) -> bool:
-    """False where undecodable bytes were read as lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def label_number(value: object, names: list[str]) -> int | None:
     """0 or 1 of a label written as 0/1 or as one of the two names, any case; else None."""
     if isinstance(value, (bool, np.bool_)):
@@ -287,9 +237,9 @@ def load_file(params: Params, label_names: list[str]) -> Reviews:
     path = Path(params.data)
     rows: list[tuple[str, int]] = []
     bad: list[str] = []
-    for number, row in read_table(path):
-        if row is None:
-            bad.append(f"row {number}: cannot be decoded")
+    for number, row, error in tables.read_file(path, tables.kind_of(path, tables.WITH_COLUMNS)):
+        if error:
+            bad.append(f"row {number}: {error}")
             continue
         for column in (params.text_column, params.label_column):
             if column not in row and not rows and not bad:  # later, one row lacks it, not the file

@@ -1,0 +1,222 @@
+"""Score a file of any size: part by part, written, resumed, joined.
+
+A part is PART rows. Finished parts lie in a folder beside the output until all are there; a run
+that was cut off goes on after them, and the same parts give the same file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import itertools
+import json
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import tables
+from params import UserError, log
+from tables import Row
+
+PART = 2048  # rows that are scored and written together
+NAMED = 5  # refused rows that are named on standard error; all are in the column error
+ADDED = {"label": "string", "probability": "double", "cut": "bool", "error": "string"}
+Answer = Callable[[list[str]], Iterator[dict[str, Any]]]  # texts -> label, probability, cut of each
+Columns = dict[str, Any]  # name -> Arrow type or its name
+
+
+class Job:
+    """What is scored: an input that was looked through, and the columns it will get."""
+
+    def __init__(self, source: str, text_column: str) -> None:
+        """Raises UserError when the input cannot be read or has no such column."""
+        self.is_stdin = source == "-"
+        self.path = Path(source)
+        if not self.is_stdin and not self.path.is_file():
+            raise UserError(f"--input {source}: no such file")
+        self.kind = (
+            "text" if self.is_stdin else tables.kind_of(self.path, tuple(tables.KINDS.values()))
+        )
+        self.count, columns = (
+            (0, {"text": "string"}) if self.is_stdin else tables.scan(self.path, self.kind)
+        )
+        self.text_column = "text" if self.kind == "text" else text_column
+        if not (self.count or self.is_stdin):
+            raise UserError(f"{source} holds no rows")
+        if self.text_column not in columns:
+            raise UserError(
+                f"{source} has no column {self.text_column!r} (it has {', '.join(columns)}): "
+                "name it with --text-column"
+            )
+        self.names = {name: f"predicted_{name}" if name in columns else name for name in ADDED}
+        for name, ours in self.names.items():
+            if name != ours and ours in columns:
+                raise UserError(f"{source} has a column {ours!r}, and one {name!r}: rename one")
+            if name != ours:
+                log(f"{source} has a column {name!r}: the model's is {ours!r}")
+        self.refused = 0
+        self.columns = columns | {self.names[name]: kind for name, kind in ADDED.items()}
+
+    def rows(self) -> Iterator[Row]:
+        if self.is_stdin:
+            return tables.read(sys.stdin.buffer, self.kind, "standard input")
+        return tables.read_file(self.path, self.kind)
+
+    def score(self, rows: list[Row], answer: Answer) -> tuple[list[dict[str, Any]], int]:
+        """(the rows with what is added to them, how many were refused); the first are named."""
+        problems = [row.error or problem_of(row.values.get(self.text_column)) for row in rows]
+        good = [number for number, problem in enumerate(problems) if not problem]
+        texts = [rows[number].values[self.text_column] for number in good]
+        answers = dict(zip(good, answer(texts), strict=True))
+        scored = []
+        for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
+            self.refused += bool(problem)
+            if problem and self.refused <= NAMED:
+                log(f"row {row.number}: {problem}: not scored")
+            added = answers.get(number, {}) | {"error": problem or None}
+            scored.append(row.values | {ours: added.get(name) for name, ours in self.names.items()})
+        return scored, len(rows) - len(good)
+
+
+def problem_of(text: Any) -> str:
+    """Why this cannot be scored; empty when it can."""
+    if text is None:
+        return "no text"
+    if not isinstance(text, str):
+        return f"not a text but {text!r}"
+    return "" if text.strip() else "no text"
+
+
+def to_stdout(job: Job, answer: Answer) -> tuple[int, int]:
+    """Score an input and print JSON lines; return (rows, refused)."""
+    count = refused = 0
+    rows = job.rows()
+    while part := list(itertools.islice(rows, PART)):
+        scored, bad = job.score(part, answer)
+        print("\n".join(map(as_json, scored)), flush=True)
+        count, refused = count + len(part), refused + bad
+    return count, refused
+
+
+def open_parts(job: Job, target: Path, resume: bool, model: Path) -> list[Path]:
+    """The finished parts of this job, none without `resume`; their folder is made.
+
+    Raises UserError when the output is there, or its parts are another job's.
+    """
+    tables.kind_of(target, tables.WITH_COLUMNS)
+    folder = parts_folder(target)
+    if target.exists():
+        raise UserError(f"{target} is there already: delete it, or name another --output")
+    if folder.exists() and not resume:
+        raise UserError(
+            f"{folder} holds a run that was cut off: --resume goes on with it; delete it to begin "
+            "anew"
+        )
+    size = 0 if job.is_stdin else job.path.stat().st_size
+    run = {"input": str(job.path), "bytes": size, "column": job.text_column, "model": str(model)}
+    note = folder / "run.json"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if not note.is_file():
+            note.write_text(json.dumps(run), encoding="utf-8")
+        if json.loads(note.read_text(encoding="utf-8")) != run:
+            raise UserError(f"{folder} is of another input, column or model: delete it")
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot write to {folder} ({error}): name another --output") from None
+    return sorted(folder.glob("part-*"))
+
+
+def parts_folder(target: Path) -> Path:
+    return target.with_name(target.name + ".parts")
+
+
+def to_file(
+    job: Job, answer: Answer, target: Path, parts: list[Path], progress: Callable[[int], None]
+) -> tuple[int, int]:
+    """Score what `parts` lack, and make `target` of all; return (rows, refused).
+
+    `progress` is called with the number of rows done.
+    """
+    kind = tables.kind_of(target, tables.WITH_COLUMNS)
+    with closing(job.rows()) as rows:
+        count = sum(1 for _ in itertools.islice(rows, len(parts) * PART))
+        refused = sum(int(part.suffix[1:]) for part in parts)
+        while part := list(itertools.islice(rows, PART)):
+            scored, bad = job.score(part, answer)
+            # The count of refused rows is part of the name: both appear at once.
+            path = parts_folder(target) / f"part-{len(parts):06d}.{bad}"
+            write_part(path, kind, scored, job.columns)
+            parts = [*parts, path]
+            count, refused = count + len(part), refused + bad
+            progress(count)
+    join(parts, kind, job.columns, target)
+    shutil.rmtree(parts_folder(target))
+    return count, refused
+
+
+def write_part(path: Path, kind: str, rows: list[dict[str, Any]], columns: Columns) -> None:
+    """Write some rows: CSV and TSV without a header, which `join` adds."""
+    unfinished = path.with_name(f"unfinished-{path.name}")
+    if kind == "parquet":
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        for row in rows:
+            for column, value in row.items():
+                if value is not None and columns[column] == "string":
+                    row[column] = as_text(value)
+        parquet.write_table(pa.Table.from_pylist(rows, arrow_schema(columns)), unfinished)
+    else:
+        with unfinished.open("w", encoding="utf-8", newline="") as file:
+            if kind == "jsonl":
+                file.writelines(as_json(row) + "\n" for row in rows)
+            else:
+                writer = csv.writer(file, delimiter=tables.DELIMITERS[kind], lineterminator="\n")
+                writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)
+    unfinished.replace(path)
+
+
+def arrow_schema(columns: Columns) -> Any:
+    import pyarrow as pa
+
+    named = pa.type_for_alias
+    return pa.schema(
+        [(name, named(kind) if isinstance(kind, str) else kind) for name, kind in columns.items()]
+    )
+
+
+def as_json(row: dict[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False, default=str)
+
+
+def as_text(value: Any) -> str:
+    """A value in a field of text: None is empty, lists and objects are JSON."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return as_json(value) if isinstance(value, (dict, list, bool)) else str(value)
+
+
+def join(parts: list[Path], kind: str, columns: Columns, target: Path) -> None:
+    """Make one file of all parts and rename it into place."""
+    unfinished = parts_folder(target) / "unfinished-whole"
+    if kind == "parquet":
+        from pyarrow import parquet
+
+        with parquet.ParquetWriter(unfinished, arrow_schema(columns)) as writer:
+            for part in parts:
+                writer.write_table(parquet.read_table(part))
+    else:
+        with unfinished.open("wb") as file:
+            if kind in tables.DELIMITERS:
+                header = io.StringIO()
+                csv.writer(header, delimiter=tables.DELIMITERS[kind], lineterminator="\n").writerow(
+                    columns
+                )
+                file.write(header.getvalue().encode())
+            for part in parts:
+                with part.open("rb") as one:
+                    shutil.copyfileobj(one, file)
+    unfinished.replace(target)

@@ -1,0 +1,208 @@
+"""Files are scored whole: columns and order kept, bad rows named, cut-off runs resumed."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up_rows, run_script, write_csv
+
+import batch
+import infer
+from params import UserError
+
+TEXTS = [text for text, _ in made_up_rows(50)]
+READERS = {
+    "csv": pd.read_csv,
+    "tsv": lambda path: pd.read_csv(path, sep="\t"),
+    "jsonl": lambda path: pd.read_json(path, lines=True),
+    "parquet": pd.read_parquet,
+}
+
+
+def table() -> pd.DataFrame:
+    stars = np.arange(len(TEXTS)) % 5
+    return pd.DataFrame({"number": range(len(TEXTS)), "review": TEXTS, "stars": stars})
+
+
+def write(path, kind):
+    if kind == "jsonl":
+        table().to_json(path, orient="records", lines=True)
+    elif kind == "parquet":
+        table().to_parquet(path)
+    else:
+        table().to_csv(path, index=False, sep="\t" if kind == "tsv" else ",")
+    return path
+
+
+def count_up(texts):
+    """A stand-in for a model, for what has nothing to do with its answers."""
+    for text in texts:
+        yield {"label": "pos", "probability": len(text) / 1000, "cut": False}
+
+
+def run(job, target, answer=count_up, resume=False):
+    parts = batch.open_parts(job, target, resume, "model")
+    return batch.to_file(job, answer, target, parts, lambda done: None)
+
+
+@pytest.mark.parametrize("kinds", itertools.product(READERS, READERS), ids="-".join)
+def test_columns_and_order_are_kept_in_every_format(kinds, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PART", 16)
+    source = write(tmp_path / f"in.{kinds[0]}", kinds[0])
+    target = tmp_path / f"out.{kinds[1]}"
+    assert run(batch.Job(str(source), "review"), target) == (50, 0)
+    found = READERS[kinds[1]](target)
+    added = ["label", "probability", "cut", "error"]
+    assert found.columns.tolist() == ["number", "review", "stars", *added]
+    assert found["review"].tolist() == TEXTS
+    assert found["number"].astype(int).tolist() == list(range(50))
+    assert found["probability"].tolist() == pytest.approx([len(t) / 1000 for t in TEXTS])
+    assert found["error"].isna().all() and set(found["label"]) == {"pos"}
+    assert {path.name for path in tmp_path.iterdir()} == {source.name, target.name}
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PART", 8)
+    source = write(tmp_path / "in.csv", "csv")
+    whole, target = tmp_path / f"whole.{kind}", tmp_path / f"out.{kind}"
+    run(batch.Job(str(source), "review"), whole)
+    asked = []
+
+    def fails(texts):
+        if len(asked) >= 24:
+            raise KeyboardInterrupt
+        asked.extend(texts)
+        return count_up(texts)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(batch.Job(str(source), "review"), target, fails)
+    assert not target.exists()
+    with pytest.raises(UserError, match="--resume goes on"):
+        run(batch.Job(str(source), "review"), target)
+    (batch.parts_folder(target) / "unfinished-part-000003.0").write_text("half")
+
+    def goes_on(texts):
+        asked.extend(texts)
+        return count_up(texts)
+
+    assert run(batch.Job(str(source), "review"), target, goes_on, resume=True) == (50, 0)
+    assert asked == TEXTS
+    assert target.read_bytes() == whole.read_bytes()
+    with pytest.raises(UserError, match="there already"):
+        run(batch.Job(str(source), "review"), target)
+
+
+def test_parts_of_another_job_are_not_continued(tmp_path):
+    source = write(tmp_path / "in.csv", "csv")
+    target = tmp_path / "out.csv"
+    batch.open_parts(batch.Job(str(source), "review"), target, False, "model")
+    with pytest.raises(UserError, match="another input, column or model"):
+        batch.open_parts(batch.Job(str(source), "review"), target, True, "other model")
+
+
+BAD = b'number,text\n1,good\n2,\n3,latin \xe9\n4,a,b\n5,"two\nlines"\n6\n'
+
+
+def test_bad_rows_have_an_error_and_the_rest_go_on(tmp_path, capsys):
+    (tmp_path / "in.csv").write_bytes(BAD)
+    target = tmp_path / "out.jsonl"
+    assert run(batch.Job(str(tmp_path / "in.csv"), "text"), target) == (6, 4)
+    rows = [json.loads(line) for line in target.read_text().splitlines()]
+    assert [row["number"] for row in rows] == list("123456")
+    assert [row["label"] for row in rows] == ["pos", None, None, None, "pos", None]
+    errors = [row["error"] for row in rows]
+    assert errors[0] is None and errors[1] == "no text" and "UTF-8" in errors[2]
+    assert "1 fields more" in errors[3] and errors[5] == "no text"
+    assert rows[2]["text"] == "latin ?" and rows[4]["text"] == "two\nlines"
+    assert "row 3: no text: not scored" in capsys.readouterr().err
+
+
+def test_jsonl_with_other_keys_and_types_becomes_a_table(tmp_path):
+    lines = ['{"text": "good", "n": 1, "tags": ["a"]}', "nonsense", '{"text": 5, "n": 2.5}']
+    (tmp_path / "in.jsonl").write_text("\n".join(lines))
+    target = tmp_path / "out.parquet"
+    assert run(batch.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 2)
+    found = pd.read_parquet(target)
+    assert found["text"].tolist()[::2] == ["good", "5"]
+    assert found["tags"].tolist()[0] == '["a"]'
+    assert [str(n) for n in found["n"]][::2] == ["1", "2.5"]
+    assert "not JSON" in found["error"][1] and "not a text but 5" in found["error"][2]
+
+
+def test_column_of_the_same_name_is_kept(tmp_path, capsys):
+    source = write_csv(tmp_path / "in.csv", made_up_rows(4))
+    target = tmp_path / "out.csv"
+    run(batch.Job(str(source), "text"), target)
+    found = pd.read_csv(target)
+    assert found.columns.tolist() == [
+        "text",
+        "label",
+        "predicted_label",
+        "probability",
+        "cut",
+        "error",
+    ]
+    assert found["label"].tolist() == ["neg", "pos"] * 2
+    assert "the model's is 'predicted_label'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name, content, says",
+    [
+        ("in.csv", b"review,x\na,1\n", r"no column 'text' \(it has review, x\)"),
+        ("in.csv", b"text\n", "holds no rows"),
+        ("in.csv", b"text,text\na,b\n", "two columns are named 'text'"),
+        ("in.doc", b"", "ends in .csv"),
+        ("in.parquet", b"PAR1", "cannot be read as Parquet"),
+        ("in.csv", b"text,label,predicted_label\na,b,c\n", "rename one"),
+    ],
+)
+def test_input_that_cannot_be_scored_is_refused_before_any_compute(name, content, says, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=says):
+        batch.Job(str(tmp_path / name), "text")
+
+
+def test_script_scores_a_file_as_it_scores_its_reviews(trained, loaded, tmp_path):
+    home = trained.folder.parents[1]
+    source = write_csv(tmp_path / "in.csv", [(text, "") for text in [*TEXTS[:9], ""]])
+    flags = ["--input", source, "--output", tmp_path / "out.csv", "--model-folder", trained.folder]
+    done = run_script("model_predict.py", *flags, "--precision", "float32", cwd=home)
+    assert (done.returncode, "1 of them refused" in done.stdout) == (1, True), done.stderr
+    found = pd.read_csv(tmp_path / "out.csv")
+    expected = infer.infer(loaded, TEXTS[:9])
+    np.testing.assert_allclose(found["probability"][:9], expected.probabilities, atol=1e-2)
+    assert found["predicted_label"][:9].tolist() == expected.labels
+    counts = expected.token_counts > 16
+    assert found["cut"][:9].astype(bool).tolist() == counts.tolist()
+
+
+def test_script_reads_lines_and_prints_json_lines(trained):
+    home = trained.folder.parents[1]
+    flags = ["--model-folder", trained.folder]
+    done = run_script("model_predict.py", *flags, "--input", "-", cwd=home, stdin="good\n\nbad\n")
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert done.returncode == 1
+    assert [row["text"] for row in rows] == ["good", "", "bad"]
+    assert [row["label"] for row in rows] == ["pos", None, "neg"]
+    alone = run_script("model_predict.py", *flags, "--json", "good", cwd=home)
+    assert json.loads(alone.stdout)["probability"] == pytest.approx(
+        rows[0]["probability"], abs=1e-2
+    )
+
+
+@pytest.mark.parametrize(
+    "flags, says",
+    [
+        (["--output", "a.csv"], "go with --input"),
+        (["--input", "a.csv", "--explain"], "leave out --explain"),
+        (["--input", "a.csv", "--resume"], "name it"),
+        (["--input", "missing.csv"], "no such file"),
+    ],
+)
+def test_flags_that_do_not_go_together_are_refused(flags, says, trained):
+    done = run_script("model_predict.py", *flags, cwd=trained.folder.parents[1])
+    assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
