@@ -38,21 +38,32 @@ def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
     return float(np.mean((probabilities - labels) ** 2))
 
 
-def calibration_error(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> float:
-    """Expected calibration error (Guo et al. 2017, arXiv 1706.04599).
+def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> list[dict]:
+    """Rows of a reliability diagram: equal-width bins of [0, 1], those without a review left out.
 
-    The mean of |accuracy - confidence| over equal-width bins of [0, 1], weighted by their size; the
-    confidence is the probability of the predicted class.
+    The confidence is the probability of the predicted class (Guo et al. 2017, arXiv 1706.04599).
     """
     predicted = probabilities >= 0.5
     confidence = np.where(predicted, probabilities, 1 - probabilities)
     number = np.minimum((confidence * bins).astype(int), bins - 1)
     right = predicted == (labels == 1)
-    gaps = [
-        abs(np.sum(right[number == one]) - np.sum(confidence[number == one]))
+    return [
+        {
+            "from": int(one) / bins,
+            "to": (int(one) + 1) / bins,
+            "reviews": int(np.sum(number == one)),
+            "confidence": float(np.mean(confidence[number == one])),
+            "accuracy": float(np.mean(right[number == one])),
+        }
         for one in np.unique(number)
     ]
-    return float(sum(gaps) / len(labels))
+
+
+def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    """Expected calibration error: mean of |accuracy - confidence| over the bins, by their size."""
+    rows = reliability(labels, probabilities)
+    gaps = sum(abs(row["accuracy"] - row["confidence"]) * row["reviews"] for row in rows)
+    return gaps / len(labels)
 
 
 def evaluate(

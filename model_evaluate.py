@@ -1,21 +1,26 @@
 """Measure the exported model on reviews with known labels.
 
     python model_evaluate.py                       # dev: exactly the reviews held out at training
-    python model_evaluate.py --split test          # the 25,000 official test reviews of IMDB
+    python model_evaluate.py --split test --report # the 25,000 official test reviews of IMDB
     python model_evaluate.py --split rotten-tomatoes   # 8,530 short sentences, never seen
     python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
+    python model_evaluate.py --compare saved_model/1   # the newest model against another
+    python model_evaluate.py --target-precision 0.97 --save    # a new version, a new threshold
 
 Needs a model in saved_model/. The test split comes from a prepared TFDS copy (TFDS_DATA_DIR or
 --data-folder), from aclImdb in the data folder, or from a download.
 Prints accuracy with its 95 % interval, precision, recall, F1, ROC-AUC, log-loss and the confusion
 matrix; writes them as JSON, and each review's score as CSV, beside the model:
 saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split> being the file's
-name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes.
-Takes about 2 minutes for dev and 8 for test on 2 CPU cores at 256 tokens.
+name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes. With --report
+also a page to look at, <split>-report.html, and the same as JSON and CSV. Scores that are there
+for the same model and data are used again.
+Takes about 2 minutes for dev and 8 for test on 2 CPU cores at 256 tokens, and --report a minute and
+a half.
 """
 
+import dataclasses
 import json
-import time
 
 import params as settings
 from params import UserError, log
@@ -23,39 +28,51 @@ from params import UserError, log
 
 def main() -> int:
     parser = settings.make_parser(__doc__, settings.EVALUATE)
-    params, _ = settings.parse(parser)
+    add = parser.add_argument
+    add("--report", action="store_true", help="write a page with figures and explained reviews")
+    add("--compare", metavar="MODEL", help="another model's folder: is the difference chance?")
+    add("--threshold", type=float, help="positive from this probability on, for the report")
+    add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
+    add("--save", action="store_true", help="publish a new version whose label uses the threshold")
+    params, arguments = settings.parse(parser)
+    asked = [arguments.threshold, arguments.target_precision]
+    if any(value is not None and not 0 < value < 1 for value in asked):
+        parser.error("--threshold and --target-precision must be between 0 and 1")
+    if None not in asked:
+        parser.error("--threshold and --target-precision say the same: give one")
+    if arguments.save and asked == [None, None]:
+        parser.error("--save needs --threshold or --target-precision")
 
     import infer
     import machine
     import sources
 
     # What cannot be had is said before TensorFlow's seconds.
-    folder = infer.find_model(params.model_folder)
-    infer.load_details(folder)
+    for folder in filter(None, (params.model_folder, arguments.compare)):
+        infer.load_details(infer.find_model(folder))
     if params.data == "imdb" and params.split == "test":
         sources.find_imdb("test", params)
     elif params.data == "imdb" and params.split == "rotten-tomatoes":
         sources.load_rotten_tomatoes(params)
-    beside = folder.with_name(folder.name + "-evaluation")
-    settings.require_writable(beside)
     device, precision = machine.start(params.precision)
-    model = infer.load_model(folder)
+    model = infer.load_model(params.model_folder)
     details = model.details
     with machine.quiet():
         import numpy as np
-        import pandas as pd
 
+        import analysis
+        import card
         import data_loader
         import metrics
+        import report
+        import scores
     log("settings:")
     settings.echo(params, settings.EVALUATE)
     log(f"device: {device}; precision: {precision}; model: {model.folder}")
 
     reviews, name = data_loader.load_split(params, details)
-    log(f"{name}: {len(reviews.texts):,} reviews of {reviews.source}")
-    started = time.time()
-    predictions = infer.infer(model, reviews.texts, infer.make_progress(len(reviews.texts)))
-    seconds = time.time() - started
+    scored = scores.score(model, reviews, name, precision)
+    predictions = scored.predictions
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
     results = metrics.evaluate(reviews.labels, predictions.probabilities, predicted)
     # As they were before the temperature was fitted on dev.
@@ -67,34 +84,46 @@ def main() -> int:
     cut = float(np.mean(predictions.token_counts > details["settings"]["max_length"]))
     show(results, details["labels"], cut)
 
+    extra = {}
+    threshold = arguments.threshold
+    if arguments.target_precision is not None:
+        dev, _ = data_loader.load_split(
+            dataclasses.replace(params, data="imdb", split="dev"), details
+        )
+        on_dev = scores.score(model, dev, "dev", precision).predictions
+        threshold = analysis.threshold_for_precision(
+            dev.labels, on_dev.probabilities, arguments.target_precision
+        )
+    if threshold is not None:
+        found = analysis.at_threshold(reviews.labels, predictions.probabilities, threshold)
+        extra["threshold"] = found
+        print("with threshold " + ", ".join(f"{k} {v:.4f}" for k, v in found.items()))
+    if arguments.compare:
+        other = infer.load_model(arguments.compare)
+        extra["comparison"] = report.compare(reviews, scored, model, other, name, precision)
     results |= {
         "split": name,
         "share_cut": cut,
         "skipped_rows": reviews.skipped,
-        "seconds": seconds,
-        "reviews_per_second": len(reviews.texts) / seconds,
+        "seconds": scored.seconds,
+        "reviews_per_second": len(reviews.texts) / scored.seconds,
         "data": reviews.source,
         "data_sha256": sources.digest(reviews),
         "model_settings": details["settings"],
         "runs": 1,
         "machine": machine.record(device, precision),
     }
-    table = pd.DataFrame(
-        {
-            "id": reviews.ids,
-            "label": [details["labels"][label] for label in reviews.labels],
-            "predicted": predictions.labels,
-            "probability": predictions.probabilities,
-            "token_count": predictions.token_counts,
-        }
-    )
     try:
-        target = beside / f"{name}.json"
-        target.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-        table.to_csv(beside / f"{name}-predictions.csv", index=False)
+        written = [scored.stem.with_name(f"{name}.json")]
+        written[0].write_text(json.dumps(results | extra, indent=1) + "\n", encoding="utf-8")
+        written.append(card.write(model.folder))
+        if arguments.report:
+            written += report.write(scored.stem, model, reviews, predictions, results, extra)
+        if arguments.save:
+            written.append(scores.publish_with_threshold(model, threshold))
     except OSError as error:
-        raise UserError(f"cannot write to {beside}: {error.strerror}") from None
-    print(f"written: {target}, {beside / f'{name}-predictions.csv'}")
+        raise UserError(f"cannot write beside {model.folder}: {error.strerror}") from None
+    print(f"written: {', '.join(map(str, written))}, {scored.stem}-predictions.csv")
     return 0
 
 

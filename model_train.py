@@ -43,6 +43,7 @@ def main() -> int:
         import pandas as pd
         import tensorflow as tf
 
+        import card
         import data_loader
         import encoders
         import fit
@@ -145,6 +146,7 @@ def main() -> int:
             history.to_csv(made / "history.csv", index=False)
             plots.history(history, best["epoch"], made / "history.png")
             target = model.publish(made, folder)
+            card.write(target)
             shutil.rmtree(backup, ignore_errors=True)
     except OSError as error:
         raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
 matplotlib.use("Agg")  # files only: no screen is needed
 
 import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
+from sklearn import metrics as sklearn_metrics  # noqa: E402
 
-TRAIN_COLOUR, DEV_COLOUR = "#0072B2", "#D55E00"  # Okabe and Ito's palette
+BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"  # Okabe and Ito's palette
+TRAIN_COLOUR, DEV_COLOUR = BLUE, ORANGE
 
 
 def history(epochs: pd.DataFrame, best_epoch: int, path: Path) -> None:
@@ -44,3 +49,122 @@ def history(epochs: pd.DataFrame, best_epoch: int, path: Path) -> None:
         axis.legend()
     figure.savefig(path, dpi=130)
     plt.close(figure)
+
+
+# The report's figures, each as the bytes of a PNG.
+
+
+def png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=110)
+    plt.close(figure)
+    return buffer.getvalue()
+
+
+def pair() -> tuple[Any, Any]:
+    """A figure with two panels."""
+    return plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
+
+
+def calibration(
+    rows: list[dict], labels: np.ndarray, probabilities: np.ndarray, names: list[str]
+) -> bytes:
+    """Reliability diagram (metrics.reliability's rows) and histogram of the scores by label."""
+    figure, (left, right) = pair()
+    left.plot([0.5, 1], [0.5, 1], color=GREY, linestyle="--", label="perfectly calibrated")
+    confidence = [row["confidence"] for row in rows]
+    left.plot(confidence, [row["accuracy"] for row in rows], color=BLUE, marker="o", label="model")
+    for row in rows:
+        left.annotate(
+            f"{row['reviews']:,}",
+            (row["confidence"], row["accuracy"]),
+            textcoords="offset points",
+            xytext=(4, -12),
+            fontsize=8,
+        )
+    left.set(
+        title="Calibration (numbers: reviews)",
+        xlabel="confidence: probability of the predicted label",
+        ylabel="accuracy (share of reviews right)",
+    )
+    left.legend(loc="upper left")
+    bins = np.linspace(0, 1, 26)
+    for label, colour, hatch in ((0, ORANGE, "//"), (1, BLUE, "")):
+        right.hist(
+            probabilities[labels == label],
+            bins=bins,
+            color=colour,
+            alpha=0.55,
+            hatch=hatch,
+            label=f"truly {names[label]}",
+        )
+    right.set(
+        title="Scores",
+        xlabel=f"probability of {names[1]}",
+        ylabel="reviews (logarithmic)",
+        yscale="log",
+    )
+    right.legend(loc="upper center")
+    return png(figure)
+
+
+def curves(labels: np.ndarray, probabilities: np.ndarray, area: float) -> bytes:
+    """ROC curve with its area, and precision-recall curve."""
+    figure, (left, right) = pair()
+    false, true, _ = sklearn_metrics.roc_curve(labels, probabilities)
+    left.plot(false, true, color=BLUE, label=f"model, area {area:.4f}")
+    left.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="chance")
+    left.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate (recall)")
+    left.legend(loc="lower right")
+    precision, recall, _ = sklearn_metrics.precision_recall_curve(labels, probabilities)
+    right.plot(recall, precision, color=BLUE, label="model")
+    share = float(np.mean(labels))
+    right.axhline(share, color=GREY, linestyle="--", label=f"chance ({share:.2f})")
+    right.set(title="Precision-recall curve", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
+    right.legend(loc="lower left")
+    return png(figure)
+
+
+def bands(panels: list[tuple[str, list[dict]]]) -> bytes:
+    """Accuracy by bands, a panel each of (title, analysis.by_band's rows)."""
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(9, 3.6), layout="constrained", sharex=True, squeeze=False
+    )
+    for axis, (title, rows) in zip(axes[0], panels, strict=True):
+        accuracy = np.array([row["accuracy"] for row in rows])
+        low, high = np.array([row["interval_95"] for row in rows]).T
+        names = [f"{band_name(row)} ({row['reviews']:,})" for row in rows]
+        place = np.arange(len(rows))
+        errors = np.maximum([accuracy - low, high - accuracy], 0)
+        axis.errorbar(accuracy, place, xerr=errors, fmt="o", color=BLUE, capsize=3)
+        axis.set_yticks(place, names, fontsize=8)
+        axis.invert_yaxis()
+        axis.set(title=title, xlabel="accuracy, 95 % interval")
+        axis.grid(alpha=0.3, axis="x")
+    return png(figure)
+
+
+def band_name(row: dict) -> str:
+    return "none" if row["to"] < 1e-6 else f"{row['from']:.4g} to {row['to']:.4g}"
+
+
+def coverage(rows: list[dict]) -> bytes:
+    """Accuracy against the share of reviews that are answered, the surest first."""
+    figure, (left, right) = pair()
+    share = [row["share"] for row in rows]
+    left.plot(share, [row["accuracy"] for row in rows], color=BLUE, marker="o", markersize=4)
+    left.set(
+        title="If only the surest were answered",
+        xlabel="share of reviews answered",
+        ylabel="accuracy on them",
+    )
+    least = [row["least_confidence"] for row in rows]
+    right.plot(share, least, color=ORANGE, marker="s", markersize=4)
+    right.set(
+        title="Confidence that this asks for",
+        xlabel="share of reviews answered",
+        ylabel="least confidence answered",
+    )
+    for axis in (left, right):
+        axis.grid(alpha=0.3)
+    return png(figure)

@@ -273,3 +273,45 @@ def test_folder_that_cannot_be_written_stops_training_before_any_compute(tmp_pat
     assert done.returncode == 2
     assert done.stderr.startswith("model_train.py: cannot write to taken")
     assert done.stderr.count("\n") == 1
+
+
+# TensorFlow's own saved_model_cli, which is what people look at an export with
+
+
+def saved_model_cli(*arguments, text_operations=False):
+    """Run it in a process of its own, as the command does."""
+    code = "import sys\nfrom tensorflow.python.tools import saved_model_cli\n"
+    code = ("import tensorflow_text\n" if text_operations else "") + code
+    code += f"sys.argv = {['saved_model_cli', *map(str, arguments)]!r}\nsaved_model_cli.main()\n"
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False
+    )
+
+
+def test_saved_model_cli_shows_all_signatures(trained):
+    shown = saved_model_cli("show", "--dir", trained.folder, "--all")
+    assert shown.returncode == 0, shown.stderr
+    for name in ("serving_default", "token_ids", "preprocess"):
+        assert f"signature_def['{name}']" in shown.stdout
+    for name in ("logit", "probability", "label", "input_word_ids", "token_count"):
+        assert f"['{name}'] tensor_info" in shown.stdout
+
+
+def test_saved_model_cli_runs_with_text_operations_imported(trained, loaded):
+    """It imports every signature's graph to run one, so token ids need them too."""
+    encoded = loaded.signatures["preprocess"](text=np.array(["good good"]))
+    inputs = [
+        f"{name}={value.numpy().tolist()}"
+        for name, value in encoded.items()
+        if name != "token_count"
+    ]
+    run = ["run", "--dir", trained.folder, "--tag_set", "serve", "--signature_def"]
+    ids = ["token_ids", "--input_exprs", ";".join(inputs)]
+    on_ids = saved_model_cli(*run, *ids, text_operations=True)
+    assert on_ids.returncode == 0, on_ids.stderr
+    text = ["serving_default", "--input_exprs", "text=['good good']"]
+    on_text = saved_model_cli(*run, *text, text_operations=True)
+    assert on_text.returncode == 0, on_text.stderr
+    for shown in (on_ids, on_text):
+        assert "b'pos'" in shown.stdout
+    assert saved_model_cli(*run, *text).returncode != 0  # as README says

@@ -1,0 +1,131 @@
+"""What an evaluation shows beyond its figures: where it is right, how sure, against another model.
+
+All arrays are [N]; `right` is bool, labels are 0 or 1, probabilities are of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+import metrics
+from params import UserError
+
+RESAMPLES = 1000
+
+
+def by_band(values: np.ndarray, edges: Sequence[float], right: np.ndarray) -> list[dict[str, Any]]:
+    """Accuracy by bands of `values`, each [edge, next edge), the last one closed."""
+    rows = []
+    number = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 2)
+    for band, (low, high) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+        inside = right[number == band]
+        if len(inside):
+            interval = metrics.wilson_interval(int(inside.sum()), len(inside))
+            row = {"from": float(low), "to": float(high), "reviews": len(inside)}
+            rows.append(row | {"accuracy": float(inside.mean()), "interval_95": list(interval)})
+    return rows
+
+
+def coverage(probabilities: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
+    """Accuracy if only the surest share of the reviews were answered, by share."""
+    sureness = np.abs(probabilities - 0.5)
+    order = np.argsort(-sureness, kind="stable")
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    rows = []
+    for share in np.arange(0.05, 1.001, 0.05):
+        last = max(round(share * len(order)), 1) - 1
+        least = 0.5 + float(sureness[order[last]])
+        row = {"share": round(float(share), 2), "accuracy": float(accuracy[last])}
+        rows.append(row | {"least_confidence": least})
+    return rows
+
+
+def intervals(
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray, seed: int = 0
+) -> dict[str, list[float]]:
+    """95 % intervals of the figures of metrics.evaluate: percentiles over resampled reviews.
+
+    (Efron 1979.) A resample is a count of each review; a figure that it leaves undefined is left
+    out.
+    """
+    chance = np.random.default_rng(seed)
+    count = len(labels)
+    order = np.argsort(probabilities, kind="stable")
+    starts = np.flatnonzero(np.diff(probabilities[order], prepend=-1))  # of equal probabilities
+    losses = -np.log(np.clip(np.where(labels == 1, probabilities, 1 - probabilities), 1e-15, 1))
+    squares = (probabilities - labels) ** 2
+    found: dict[str, list[float]] = {}
+    for _ in range(RESAMPLES):
+        times = np.bincount(chance.integers(0, count, count), minlength=count).astype(float)
+        positive, negative = times * (labels == 1), times * (labels == 0)
+        true_positive = positive[predicted == 1].sum()
+        false_positive, false_negative = (
+            negative[predicted == 1].sum(),
+            positive.sum() - true_positive,
+        )
+        above = np.add.reduceat(positive[order], starts)
+        below = np.add.reduceat(negative[order], starts)
+        pairs = np.sum(above * (np.cumsum(below) - below / 2))
+        figures = {
+            "precision": (true_positive, true_positive + false_positive),
+            "recall": (true_positive, positive.sum()),
+            "f1": (2 * true_positive, 2 * true_positive + false_positive + false_negative),
+            "roc_auc": (pairs, positive.sum() * negative.sum()),
+            "log_loss": (times @ losses, count),
+            "brier": (times @ squares, count),
+        }
+        for name, (share, of) in figures.items():
+            if of:
+                found.setdefault(name, []).append(share / of)
+    return {name: np.percentile(values, [2.5, 97.5]).tolist() for name, values in found.items()}
+
+
+def threshold_for_precision(labels: np.ndarray, probabilities: np.ndarray, target: float) -> float:
+    """The lowest threshold from which on the positive answers' precision is at least `target`.
+
+    Choose it on dev. Raises UserError when no threshold gives it.
+    """
+    order = np.argsort(-probabilities, kind="stable")
+    precision = np.cumsum(labels[order] == 1) / np.arange(1, len(order) + 1)
+    ends = np.flatnonzero(np.diff(probabilities[order], append=-1))  # equal ones go together
+    good = ends[precision[ends] >= target]
+    if not len(good):
+        best = float(precision[ends].max())
+        raise UserError(f"--target-precision {target}: at most {best:.4f} is reached on dev")
+    return float(probabilities[order[good[-1]]])
+
+
+def at_threshold(
+    labels: np.ndarray, probabilities: np.ndarray, threshold: float
+) -> dict[str, float]:
+    """Accuracy, precision and recall when reviews are positive from `threshold` on."""
+    found = metrics.evaluate(labels, probabilities, (probabilities >= threshold).astype(int))
+    names = ("accuracy", "precision", "recall", "f1")
+    return {"threshold": threshold} | {name: found[name] for name in names}
+
+
+def compare(right: np.ndarray, other_right: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Two models on the same reviews: difference of accuracy with its paired bootstrap interval,
+    and McNemar's exact test (McNemar 1947) on the reviews that only one of them gets right.
+    """
+    count = len(right)
+    only, other = int(np.sum(right & ~other_right)), int(np.sum(other_right & ~right))
+    # Resampling reviews is drawing the counts of the three kinds of them.
+    shares = np.array([only, other, count - only - other]) / count
+    draws = np.random.default_rng(seed).multinomial(count, shares, size=10 * RESAMPLES)
+    low, high = np.percentile((draws[:, 0] - draws[:, 1]) / count, [2.5, 97.5])
+    p_value = float(stats.binomtest(only, only + other).pvalue) if only + other else 1.0
+    return {
+        "reviews": count,
+        "accuracy": float(right.mean()),
+        "other_accuracy": float(other_right.mean()),
+        "difference": (only - other) / count,
+        "difference_interval_95": [float(low), float(high)],
+        "only_this_right": only,
+        "only_other_right": other,
+        "mcnemar_p_value": p_value,
+    }

@@ -1,0 +1,134 @@
+"""A model card: what a model is, from the JSONs of its own training and evaluations."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import infer
+from scores import folder_of
+
+NAME = "model_card.md"
+SPLITS = {
+    "dev": "dev (everything was chosen on it)",
+    "test": "IMDB's official test split",
+    "dev-sentences": "one sentence of each dev review",
+    "rotten-tomatoes": "Rotten Tomatoes sentences, never trained on",
+}
+RECIPE = ("max_length", "truncation", "head_share", "pooling", "epochs", "short_epochs")
+RECIPE += ("short_length", "batch_size", "learning_rate", "warmup_share", "weight_decay", "dropout")
+RECIPE += ("layer_decay", "label_smoothing", "average_momentum", "sentence_share", "seed")
+CREDITS = {
+    "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
+    "imdb": (
+        "Large Movie Review Dataset, Maas et al. 2011, *Learning Word Vectors for Sentiment "
+        "Analysis*: cite it when you use it"
+    ),
+}
+
+
+def write(model: Path) -> Path:
+    """Write a published model's card into the folder of its evaluations; return its path."""
+    results = json.loads((model / "results.json").read_text(encoding="utf-8"))
+    details = json.loads((model / infer.DETAILS).read_text(encoding="utf-8"))
+    found = []
+    for path in sorted(folder_of(model).glob("*.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if "split" in content:
+            found.append(content)
+    target = folder_of(model) / NAME
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(make(model.name, results, details, found), encoding="utf-8")
+    return target
+
+
+def make(
+    number: str, results: dict[str, Any], details: dict[str, Any], evaluations: list[dict[str, Any]]
+) -> str:
+    """The card's Markdown."""
+    settings, machine = results["settings"], results["machine"]
+    negative, positive = details["labels"]
+    lines = [
+        f"# Sentiment model {number}",
+        "",
+        f"Says whether an English review is `{negative}` or `{positive}`: `{positive}` from a "
+        f"probability of {details['threshold']:.4g} on. A fine-tuned BERT "
+        f"(`{settings['encoder']}`, {details['parameters']:,} parameters).",
+        "",
+        "## Data",
+        "",
+        f"{results['data']}: {results['train_reviews']:,} reviews to learn from, "
+        f"{results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows left "
+        f"out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
+        "",
+        "## Recipe",
+        "",
+        *(f"- `{name}`: {settings[name]}" for name in RECIPE),
+        f"- temperature {details['temperature']:.3f}, fitted on dev and inside the model",
+        "",
+        f"One run, {results['total_seconds'] / 60:.0f} minutes, of which "
+        f"{results['train_seconds'] / 60:.0f} were training, on {machine['device']} "
+        f"({machine['precision']}, Python {machine['python']}, TensorFlow "
+        f"{machine['versions']['tensorflow']}).",
+        "",
+        "## Figures",
+        "",
+        f"Dev accuracy {results['dev_accuracy']:.4f} after epoch {results['best_epoch']}, which "
+        "was kept for it.",
+        "",
+    ]
+    if evaluations:
+        lines += [
+            "| on | reviews | accuracy | 95 % interval | calibration error | cut |",
+            "| --- | ---: | ---: | ---: | ---: | ---: |",
+            *map(figures_of, evaluations),
+            "",
+        ]
+    else:
+        lines += ["Not evaluated further yet: `python model_evaluate.py` adds to this card.", ""]
+    lines += ["## Limits", ""]
+    lines += [f"- {limit}" for limit in limits(settings, evaluations)]
+    lines += ["", "## Licences and credits", ""]
+    encoder, data = settings["encoder"], settings["data"]
+    lines.append(
+        f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
+    )
+    lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
+    return "\n".join(lines) + "\n"
+
+
+def figures_of(one: dict[str, Any]) -> str:
+    low, high = one["accuracy_interval_95"]
+    cells = [
+        SPLITS.get(one["split"], one["split"]),
+        f"{one['reviews']:,}",
+        f"{one['accuracy']:.4f}",
+    ]
+    cells += [f"{low:.4f} to {high:.4f}", f"{one['calibration_error']:.4f}"]
+    return "| " + " | ".join([*cells, f"{one['share_cut']:.1%}"]) + " |"
+
+
+def limits(settings: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[str]:
+    """What a user should know, with the evaluations' figures where there are any."""
+    by_split = {one["split"]: one for one in evaluations}
+    found = [
+        f"It reads {settings['max_length']} tokens of a review ({settings['truncation']}); the "
+        "rest of a longer one is not seen.",
+        "English only, two labels only: mixed or neutral reviews get one of the two.",
+    ]
+    if settings["data"] == "imdb":
+        found.append("Trained on movie reviews: other goods and other kinds of text are untried.")
+    if short := by_split.get("rotten-tomatoes"):
+        found.append(
+            f"Short texts: {short['accuracy']:.4f} right on single sentences, with a calibration "
+            f"error of {short['calibration_error']:.4f} there."
+        )
+    else:
+        found.append("Short texts: not measured (`model_evaluate.py --split rotten-tomatoes`).")
+    if test := by_split.get("test"):
+        found.append(
+            "A probability says how often it is right to within about "
+            f"{test['calibration_error']:.4f} on texts like the test split's, less well on others."
+        )
+    return found

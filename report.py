@@ -1,0 +1,156 @@
+"""A report on an evaluation: what is analysed and shown, as a page, JSON and CSV; two models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import analysis
+import explain
+import metrics
+import page
+import scores
+from infer import Model, Predictions
+from params import UserError, log
+from scores import Scores
+from sources import Reviews
+
+SHOWN = 20  # surest mistakes, and least sure answers
+ORDERS = 2  # of uncovering a review's words: a hundred scored reviews an explanation
+LENGTHS = (0, 100, 200, 300, 400, 600, 1000)  # tokens
+SHARES_CUT = (0, 1e-9, 0.25, 0.5, 0.75, 1)
+CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+
+
+def analyse(
+    reviews: Reviews, predictions: Predictions, details: dict[str, Any], figures: dict[str, Any]
+) -> dict[str, Any]:
+    """All that the report shows but reviews, ready for JSON; `figures` are metrics.evaluate's."""
+    labels, probabilities = reviews.labels, predictions.probabilities
+    predicted = np.array([details["labels"].index(label) for label in predictions.labels])
+    right = predicted == labels
+    tokens, longest = predictions.token_counts, details["settings"]["max_length"]
+    bands = {
+        "length": (tokens, [*LENGTHS, max(int(tokens.max()), LENGTHS[-1]) + 1]),
+        "share_cut": (np.clip(1 - longest / tokens, 0, 1), SHARES_CUT),
+        "confidence": (np.maximum(probabilities, 1 - probabilities), CONFIDENCES),
+    }
+    intervals = {"accuracy": figures["accuracy_interval_95"]}
+    intervals |= analysis.intervals(labels, probabilities, predicted)
+    return {
+        "figures": figures,
+        "intervals_95": intervals,
+        "reliability": metrics.reliability(labels, probabilities),
+        "bands": {name: analysis.by_band(*given, right) for name, given in bands.items()},
+        "coverage": analysis.coverage(probabilities, right),
+    }
+
+
+def choose(reviews: Reviews, predictions: Predictions, labels: list[str]) -> dict[str, list[int]]:
+    """Rows of the surest mistakes and of the least sure answers, the most telling first."""
+    predicted = np.array([labels.index(label) for label in predictions.labels])
+    sureness = np.abs(predictions.probabilities - 0.5)
+    wrong = np.flatnonzero(predicted != reviews.labels)
+    return {
+        "surest_mistakes": wrong[np.argsort(-sureness[wrong], kind="stable")][:SHOWN].tolist(),
+        "least_sure": np.argsort(sureness, kind="stable")[:SHOWN].tolist(),
+    }
+
+
+def describe(
+    rows: Iterable[int], reviews: Reviews, predictions: Predictions, model: Model
+) -> list[dict[str, Any]]:
+    """These reviews with their explanations (None where one cannot be had)."""
+    found = []
+    for row in rows:
+        try:
+            because = explain.explain(model, reviews.texts[row], orders=ORDERS)
+        except UserError:
+            because = None
+        found.append(
+            {
+                "id": reviews.ids[row],
+                "text": reviews.texts[row],
+                "label": model.details["labels"][reviews.labels[row]],
+                "predicted": predictions.labels[row],
+                "probability": float(predictions.probabilities[row]),
+                "explanation": because,
+            }
+        )
+    return found
+
+
+def write(
+    stem: Path,
+    model: Model,
+    reviews: Reviews,
+    predictions: Predictions,
+    figures: dict[str, Any],
+    extra: dict[str, Any],
+) -> list[Path]:
+    """Write STEM-report.html, .json and .csv; return their paths.
+
+    `extra` may hold a `threshold` and a `comparison`.
+    """
+    names = model.details["labels"]
+    content = analyse(reviews, predictions, model.details, figures) | extra
+    chosen = {}
+    for name, rows in choose(reviews, predictions, names).items():
+        log(f"explaining {len(rows)} reviews: {name.replace('_', ' ')}")
+        chosen[name] = describe(rows, reviews, predictions, model)
+    paths = [stem.with_name(f"{stem.name}-report.{ending}") for ending in ("html", "json", "csv")]
+    title = f"{model.folder.parent.name}/{model.folder.name} on {reviews.source}"
+    shown = page.make(title, reviews, predictions, content, chosen, names)
+    paths[0].write_text(shown, encoding="utf-8")
+    for row in (row for rows in chosen.values() for row in rows):
+        row["explanation"] = row["explanation"] and row["explanation"].as_dict()
+    text = json.dumps(content | {"reviews": chosen}, indent=1, ensure_ascii=False)
+    paths[1].write_text(text + "\n", encoding="utf-8")
+    tables = {"reliability": content["reliability"], "coverage": content["coverage"]}
+    tables |= content["bands"]
+    rows = [{"table": name} | row for name, table in tables.items() for row in table]
+    pd.DataFrame(rows).convert_dtypes().to_csv(paths[2], index=False)  # counts stay whole
+    return paths
+
+
+def compare(
+    reviews: Reviews, scored: Scores, model: Model, other: Model, name: str, precision: str
+) -> dict[str, Any]:
+    """Two models on the same reviews: analysis.compare, and the reviews on which they part.
+
+    Prints it, and writes the reviews as NAME-parting.csv. Raises UserError for other labels.
+    """
+    names = model.details["labels"]
+    if other.details["labels"] != names:
+        raise UserError(f"{other.folder} has other labels: {other.details['labels']}, not {names}")
+    theirs = scores.score(other, reviews, name, precision).predictions
+    ours = scored.predictions
+    truth = np.array([names[label] for label in reviews.labels])
+    right, other_right = (np.array(one.labels) == truth for one in (ours, theirs))
+    found = {"model": str(model.folder), "other_model": str(other.folder)}
+    found |= analysis.compare(right, other_right)
+    apart = np.abs(ours.probabilities - theirs.probabilities)
+    rows = [row for row in np.argsort(-apart, kind="stable") if right[row] != other_right[row]]
+    parting = [
+        {
+            "id": reviews.ids[row],
+            "text": reviews.texts[row],
+            "label": str(truth[row]),
+            "probability": float(ours.probabilities[row]),
+            "other_probability": float(theirs.probabilities[row]),
+        }
+        for row in rows
+    ]
+    pd.DataFrame(parting).to_csv(scored.stem.with_name(f"{name}-parting.csv"), index=False)
+    low, high = found["difference_interval_95"]
+    print(
+        f"against {other.folder}: {found['difference']:+.4f} (95 % interval {low:+.4f} to "
+        f"{high:+.4f}), McNemar's p = {found['mcnemar_p_value']:.2g}; right here alone "
+        f"{found['only_this_right']:,}, there alone {found['only_other_right']:,}"
+    )
+    return found | {"parting": parting[: page.SHOWN]}
