@@ -164,7 +164,8 @@ def roofline(content: dict[str, Any]) -> str:
                     f"{kind.removeprefix('_Mkl')} {share:.0%}"
                     for kind, share in found["operations"][task][:8]
                 )
-                details.append([f"{task}, {length} tokens, {precision}", times])
+                if precision == next(iter(precisions)):
+                    details.append([f"{task}, {length} tokens, {precision}", times])
     head = ["", "matrix products, GFLOP/s", "training", "of own shapes"]
     first = table([*head, "scoring", "of own shapes"], rows)
     return first + "\n\n" + table(["share of summed operation time", "largest"], details)
@@ -184,28 +185,37 @@ SECTIONS: dict[str, tuple[str, Callable[[dict[str, Any]], str]]] = {
 
 
 def conditions(content: dict[str, Any]) -> str:
-    """One line: command, machine, versions."""
+    """One line: machine and versions."""
     hardware, versions = content["hardware"], content["versions"]
     bfloat16 = "with" if {"avx512_bf16", "amx_bf16"} & set(hardware["flags"]) else "without"
     named = ("tensorflow", "torch", "transformers", "onnxruntime", "scikit-learn")
     packages = ", ".join(f"{name} {versions[name]}" for name in named if versions[name])
     return (
-        f"`{content['command']}`, {content['finished'][:10]}: {hardware['cpu']}, "
-        f"{hardware['cores']} cores, {bfloat16} bf16 instructions, {content['threads']} threads; "
-        f"Python {content['python']}, {packages}."
+        f"{hardware['cpu']}, {hardware['cores']} cores, {bfloat16} bf16 instructions, "
+        f"{content['threads']} threads; Python {content['python']}, {packages}."
     )
 
 
 def tables() -> str:
+    """All sections; the conditions stand once, at the end, where they are the same for all."""
+    found = {}
+    for name in SECTIONS:
+        path = RESULTS / f"{name}.json"
+        if path.is_file():
+            found[name] = json.loads(path.read_text(encoding="utf-8"))
+    everywhere = {conditions(content) for content in found.values()}
     parts = []
     for name, (title, show) in SECTIONS.items():
-        path = RESULTS / f"{name}.json"
         parts.append(f"### {title}")
-        if path.is_file():
-            content = json.loads(path.read_text(encoding="utf-8"))
-            parts += [show(content), conditions(content)]
+        if name in found:
+            content = found[name]
+            where = f" On: {conditions(content)}" if len(everywhere) > 1 else ""
+            parts.append(show(content))
+            parts.append(f"`{content['command']}`, {content['finished'][:10]}.{where}")
         else:
             parts.append("not run")
+    if len(everywhere) == 1:
+        parts.append(f"All of these: {everywhere.pop()}")
     return "\n\n".join(parts)
 
 
