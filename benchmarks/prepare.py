@@ -149,6 +149,7 @@ def export(target: Path, max_length: int) -> None:
         "labels": ["neg", "pos"],
         "threshold": model.THRESHOLD,
         "temperature": 1.0,
+        "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": [],
     }
     (target / infer.DETAILS).write_text(json.dumps(details))

@@ -17,7 +17,11 @@ SCRIPTS = {
     "model_evaluate.py": settings.EVALUATE,
     "model_predict.py": settings.PREDICT,
 }
-OWN_FLAGS = {"--json", "--explain", "--input", "--output", "--resume"}  # of predict
+OWN_FLAGS = {  # what only one script knows
+    "model_train.py": set(),
+    "model_evaluate.py": {"--report", "--compare", "--threshold", "--target-precision", "--save"},
+    "model_predict.py": {"--json", "--explain", "--input", "--output", "--resume"},
+}
 
 
 def refusal(capsys, names, *arguments: str) -> str:
@@ -112,8 +116,9 @@ def test_help_explains_each_flag_without_tensorflow(script, monkeypatch):
     )
     assert (done.returncode, done.stderr) == (0, "")
     shown = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", done.stdout, re.MULTILINE))
-    own = OWN_FLAGS if script == "model_predict.py" else set()
-    assert shown - {"--help"} == {settings.flag(name) for name in SCRIPTS[script]} | own
+    assert (
+        shown - {"--help"} == {settings.flag(name) for name in SCRIPTS[script]} | OWN_FLAGS[script]
+    )
     explained = " ".join(done.stdout.split())
     for item in dataclasses.fields(Params):
         if item.name in SCRIPTS[script]:
