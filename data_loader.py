@@ -196,12 +196,14 @@ def train_batches(
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
     The order is a function of (seed, epoch). No review is dropped; an epoch's last batch in the
-    sorted order may be smaller. The first `short_epochs` read `short_length` tokens a review.
+    sorted order may be smaller. The first `short_epochs` read `short_length` tokens a review, but
+    never the last epoch, whose length is the one that will be read afterwards.
     """
     batches = -(-examples // params.batch_size)
+    short_epochs = min(params.short_epochs, params.epochs - 1)
     short, whole = (
         kept_tokens(length, params.truncation, params.head_share)
-        for length in (params.short_length, params.max_length)
+        for length in (min(params.short_length, params.max_length), params.max_length)
     )
 
     def shorten(ids: dict[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -212,8 +214,8 @@ def train_batches(
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         data = encoded
-        if params.short_epochs:
-            kept = tf.where(number < params.short_epochs, short, whole)
+        if short_epochs:
+            kept = tf.where(number < short_epochs, short, whole)
             data = encoded.map(lambda ids, label: (shorten(ids, kept), label), tf.data.AUTOTUNE)
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
