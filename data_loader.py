@@ -190,33 +190,42 @@ def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.D
     )
 
 
+def epoch_lengths(params: Params) -> list[int]:
+    """The max length of each epoch: the last one's is always what will be read afterwards."""
+    short = min(params.short_epochs, params.epochs - 1)
+    whole = [params.max_length] * (params.epochs - short)
+    return [min(params.short_length, params.max_length)] * short + whole
+
+
+def epoch_tokens(encoded: tf.data.Dataset, params: Params) -> list[int]:
+    """How many tokens each epoch reads."""
+    sizes = encoded.map(lambda ids, _: tf.size(ids["input_mask"])).batch(4096)
+    tokens = np.concatenate(list(sizes.as_numpy_iterator()))
+    return [int(np.minimum(tokens, length).sum()) for length in epoch_lengths(params)]
+
+
 def train_batches(
     encoded: tf.data.Dataset, examples: int, params: Params, first_epoch: int = 0
 ) -> tf.data.Dataset:
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
     The order is a function of (seed, epoch). No review is dropped; an epoch's last batch in the
-    sorted order may be smaller. The first `short_epochs` read `short_length` tokens a review, but
-    never the last epoch, whose length is the one that will be read afterwards.
+    sorted order may be smaller. How many tokens each epoch reads: epoch_lengths.
     """
     batches = -(-examples // params.batch_size)
-    short_epochs = min(params.short_epochs, params.epochs - 1)
-    short, whole = (
-        kept_tokens(length, params.truncation, params.head_share)
-        for length in (min(params.short_length, params.max_length), params.max_length)
-    )
+    lengths = epoch_lengths(params)
+    kept = [kept_tokens(length, params.truncation, params.head_share) for length in lengths]
 
-    def shorten(ids: dict[str, tf.Tensor], kept: tf.Tensor) -> dict[str, tf.Tensor]:
-        length = tf.size(ids["input_mask"])
+    def shorten(ids: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
+        length, (head, tail) = tf.size(ids["input_mask"]), tf.unstack(tf.constant(kept)[number])
         position = tf.range(length)
-        inside = (position <= kept[0]) | (length - position <= kept[1] + 1)  # [CLS], [SEP] stay
+        inside = (position <= head) | (length - position <= tail + 1)  # [CLS], [SEP] stay
         return {name: tf.boolean_mask(ids[name], inside) for name in INPUTS}
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         data = encoded
-        if short_epochs:
-            kept = tf.where(number < short_epochs, short, whole)
-            data = encoded.map(lambda ids, label: (shorten(ids, kept), label), tf.data.AUTOTUNE)
+        if min(lengths) < params.max_length:
+            data = encoded.map(lambda ids, label: (shorten(ids, number), label), tf.data.AUTOTUNE)
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
         shuffled = data.shuffle(examples, seed=seed, reshuffle_each_iteration=False)

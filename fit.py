@@ -75,7 +75,8 @@ def fit(
     if done:
         log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
     batches = data_loader.train_batches(train, examples, params, done // steps)
-    watch = Watch(dev, steps, params, backup, done)
+    tokens = data_loader.epoch_tokens(train, params)
+    watch = Watch(dev, steps, tokens, params, backup, done)
     network.fit(
         batches.skip(done % steps),
         epochs=params.epochs,
@@ -114,9 +115,16 @@ class Watch(tf_keras.callbacks.Callback):
     """Measures dev, keeps the best weights, and says how long it will take."""
 
     def __init__(
-        self, dev: tf.data.Dataset, steps: int, params: Params, backup: Path, done: int
+        self,
+        dev: tf.data.Dataset,
+        steps: int,
+        tokens: list[int],
+        params: Params,
+        backup: Path,
+        done: int,
     ) -> None:
         super().__init__()
+        self.tokens = tokens  # of each epoch: a step of a short one takes less time
         self.dev, self.steps, self.settings, self.backup = dev, steps, params, backup
         self.labels = np.concatenate([label.numpy() for _, label in dev])
         self.rows: list[dict[str, float]] = []
@@ -155,13 +163,22 @@ class Watch(tf_keras.callbacks.Callback):
             self.save(self.seconds + time.time() - self.began)
         tenth = max(self.steps // 10, ESTIMATE_AT)
         if here == ESTIMATE_AT or (here > 5 and not sys.stdout.isatty() and here % tenth == 0):
-            pace = (time.time() - self.warm) / (here - 5)
             total = self.steps * self.settings.epochs
+            pace = (time.time() - self.warm) / (here - 5)  # seconds a step
+            warm = self.begun_at + 5
+            ahead = pace * (here - 5) * self.read(self.step, total) / self.read(warm, self.step)
             log(
                 f"step {self.step:,} of {total:,}: loss {logs['loss']:.4f}, "
                 f"{self.settings.batch_size / pace:.1f} reviews/s, about "
-                f"{pace * (total - self.step) / 60:.0f} minutes of training ahead"
+                f"{ahead / 60:.0f} minutes of training ahead"
             )
+
+    def read(self, start: int, end: int) -> float:
+        """Tokens that the steps from `start` to `end` read."""
+        done = np.cumsum([0, *self.tokens])
+        at = [step / self.steps for step in (start, end)]
+        before, after = np.interp(at, range(len(done)), done)
+        return float(after - before)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.measure(logs, self.seconds + time.time() - self.began)
