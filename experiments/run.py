@@ -87,10 +87,10 @@ def predicted_minutes(flags: dict[str, str], splits: list[str]) -> float:
     given = PRESETS[flags.get("preset", "default")] | flags
     length = tokens(int(given.get("max_length", Params.max_length)))
     reviews = int(given.get("train_examples", 0)) or 20000
-    sentences = 25 * 20000 * float(given.get("sentence_share", 0))
+    sentences = 25 * reviews * float(given.get("sentence_share", Params.sentence_share))
     epochs = int(given.get("epochs", Params.epochs))
     dev = int(given.get("dev_examples", 0)) or 5000
-    short = int(given.get("short_epochs", 0))
+    short = min(int(given.get("short_epochs", Params.short_epochs)), epochs - 1)
     read = (epochs - short) * length
     read += short * tokens(int(given.get("short_length", Params.short_length)))
     seconds = START + (reviews * read + epochs * sentences) / TRAINED

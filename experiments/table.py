@@ -56,10 +56,17 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def recipe(settings: dict[str, Any]) -> str:
     epochs = settings["epochs"]
-    return (
-        f"{settings['max_length']} tokens, {settings['truncation']}, {epochs} "
-        f"epoch{'s' if epochs > 1 else ''}, {settings['pooling']}, {settings['learning_rate']:g}"
-    )
+    short = min(settings["short_epochs"], epochs - 1)
+    parts = [
+        f"{settings['max_length']} tokens, {settings['truncation']}",
+        f"{epochs} epoch{'s' if epochs > 1 else ''}",
+        f"{settings['pooling']}, {settings['learning_rate']:g}",
+    ]
+    if short:
+        parts[1] += f", the first {short} at {settings['short_length']} tokens"
+    if settings["sentence_share"]:
+        parts.append(f"{settings['sentence_share']:g} sentences a review besides")
+    return "; ".join(parts)
 
 
 def main_table(groups: dict[str, Runs]) -> str:
