@@ -296,6 +296,8 @@ def our_params(max_length: int, **changes: Any) -> Any:
         batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE,
         pooling="pooled",  # as the peers' classification heads have it
+        short_epochs=0,  # nor have they these
+        sentence_share=0.0,
         source="embedded",
         data_folder=str(ROOT / "data"),
         encoder_folder=str(ROOT / "data" / "encoders"),
