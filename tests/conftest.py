@@ -125,7 +125,7 @@ def trained(tiny_pair, tmp_path_factory) -> Trained:
     shutil.copytree(Path(tiny_pair.encoder).parent, home / "pair")
     flags = ["--encoder", "pair/encoder", "--preprocessor", "pair/preprocessor"]
     flags += ["--data", "reviews.csv", "--max-length", "16", "--batch-size", "16"]
-    flags += ["--learning-rate", "3e-3"]
+    flags += ["--learning-rate", "3e-3", "--sentence-share", "0"]
     output = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
     assert output.returncode == 0, output.stderr
     first = contents(home / "saved_model" / "1")
@@ -152,7 +152,7 @@ def minilm_run(minilm_pair, imdb_train, tmp_path_factory):
     flags = ["--encoder", "minilm", "--encoder-folder", ROOT / "data" / "encoders"]
     flags += ["--source", "embedded", "--data-folder", ROOT / "data"]
     flags += ["--train-examples", 640, "--dev-examples", 200]
-    flags += ["--max-length", 64, "--batch-size", 16, "--epochs", 2]
+    flags += ["--max-length", 64, "--batch-size", 16, "--epochs", 2, "--sentence-share", 0]
     output = run_script("model_train.py", *flags, cwd=home)
     assert output.returncode == 0, output.stderr
     return home, output

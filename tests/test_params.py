@@ -94,10 +94,10 @@ def test_defaults_pass_their_own_check():
 def test_what_is_left_open_suits_the_encoder():
     found = [settings.suited(Params(), name) for name in ("minilm", "bert-base", "a/folder")]
     assert [one.learning_rate for one in found] == [1e-4, 3e-5, 3e-5]
-    assert [one.pooling for one in found] == ["pooled", "pooled", "pooled"]
-    given = Params(learning_rate=1e-3, pooling="mean")
+    assert [one.pooling for one in found] == ["mean", "pooled", "pooled"]
+    given = Params(learning_rate=1e-3, pooling="pooled")
     kept = settings.suited(given, "minilm")
-    assert (kept.learning_rate, kept.pooling) == (1e-3, "mean")
+    assert (kept.learning_rate, kept.pooling) == (1e-3, "pooled")
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
