@@ -145,7 +145,7 @@ def bands(panels: list[tuple[str, list[dict]]]) -> bytes:
 
 
 def band_name(row: dict) -> str:
-    return "none" if row["to"] < 1e-6 else f"{row['from']:.4g} to {row['to']:.4g}"
+    return "none" if row["to"] < 1e-6 else f"{round(row['from'], 3):g} to {row['to']:.4g}"
 
 
 def coverage(rows: list[dict]) -> bytes:
