@@ -70,18 +70,28 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
-def sentences(reviews: Reviews) -> Reviews:
+def sentences(reviews: Reviews, choice: str = "any", number: int = 0) -> Reviews:
     """One sentence of 4 to 40 words of each review, with the review's label.
 
-    Which one depends on the review's id alone. Reviews without such a sentence are left out.
+    Which one depends on the review's id and `number` alone; `choice` is that of --sentence-choice.
+    Reviews without such a sentence are left out.
     """
     rows, texts = [], []
     for row, text in enumerate(reviews.texts):
         pieces = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
         pieces = [piece for piece in pieces if 4 <= len(piece.split()) <= 40]
-        if pieces:
-            rows.append(row)
-            texts.append(pieces[int(reviews.ids[row][:8], 16) % len(pieces)])
+        if not pieces:
+            continue
+        start = (int(reviews.ids[row][:8], 16) + number) % len(pieces)
+        if choice == "last":
+            start = (len(pieces) - 1 - number) % len(pieces)
+        end = start + 1
+        while choice == "span" and end < len(pieces) and end < start + 3:
+            if sum(len(piece.split()) for piece in pieces[start : end + 1]) > 40:
+                break
+            end += 1
+        rows.append(row)
+        texts.append(" ".join(pieces[start:end]))
     source = f"one sentence each of {len(rows):,} of {len(reviews.texts):,} reviews"
     return reviews.take(rows)._replace(texts=texts, source=f"{source} of {reviews.source}")
 

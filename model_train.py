@@ -77,10 +77,12 @@ def main() -> int:
     train = data_loader.limit(train, params.train_examples, params.split_seed)
     dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
     if params.sentence_share:
-        some = max(round(len(train.ids) * params.sentence_share), 1)
-        extra = data_loader.sentences(data_loader.limit(train, some, params.split_seed))
-        log(f"besides: {extra.source}")
-        train = data_loader.join(train, extra)
+        wholes, left = train, max(round(len(train.ids) * params.sentence_share), 1)
+        for number in range(-(-left // len(wholes.ids))):
+            some = data_loader.limit(wholes, left, params.split_seed)
+            extra = data_loader.sentences(some, params.sentence_choice, number)
+            log(f"besides: {extra.source}")
+            train, left = data_loader.join(train, extra), left - len(some.ids)
     for role, part in (("train", train), ("dev", dev)):
         counts = data_loader.count_tokens(part, classifier.preprocessing)
         data_loader.describe(role, part, counts, params)

@@ -137,7 +137,12 @@ class Params:
     sentence_share: float = setting(
         0.5,
         "single sentences of training reviews to learn from besides, as a share of the reviews",
-        allowed=between(0, 1),
+        allowed=between(0, 4),
+    )
+    sentence_choice: str = setting(
+        "any",
+        "which: any one, the last one, or a span of one to three",
+        choices=("any", "last", "span"),
     )
     split: str = setting(
         "dev",
