@@ -65,7 +65,9 @@ def recipe(settings: dict[str, Any]) -> str:
     if short:
         parts[1] += f", the first {short} at {settings['short_length']} tokens"
     if settings["sentence_share"]:
-        parts.append(f"{settings['sentence_share']:g} sentences a review besides")
+        kind = {"any": "sentences", "last": "last sentences", "span": "spans of sentences"}
+        choice = kind[settings.get("sentence_choice", "any")]
+        parts.append(f"{settings['sentence_share']:g} {choice} a review besides")
     return "; ".join(parts)
 
 
@@ -174,6 +176,8 @@ def tables() -> str:
         parts += [main_table(groups), conditions(groups)]
     if levers := load("levers"):
         parts += ["### What was tried", lever_table(levers), conditions(levers)]
+    if sentences := load("sentences"):
+        parts += ["### Short texts", lever_table(sentences), conditions(sentences)]
     return "\n\n".join(parts)
 
 
