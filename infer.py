@@ -114,12 +114,21 @@ def make_progress(total: int, before: int = 0) -> Callable[[int], None]:
 
 
 def batches_within(token_counts: np.ndarray, budget: int) -> list[slice]:
-    """Cut ascending lengths into runs whose padded size, rows times longest, fits the budget."""
+    """Cut ascending lengths into runs whose padded size, rows times longest, fits the budget.
+
+    What does not fit one run is cut into runs of 2^n rows: TensorFlow keeps what it compiled for
+    every new shape, so with few shapes memory stays flat however much is scored.
+    """
+    count = len(token_counts)
+    if count and count * token_counts[-1] <= budget:
+        return [slice(0, count)]
     cuts, start = [], 0
-    for end in range(1, len(token_counts) + 1):
-        if end == len(token_counts) or (end + 1 - start) * token_counts[end] > budget:
-            cuts.append(slice(start, end))
-            start = end
+    while start < count:
+        rows = 1
+        while start + 2 * rows <= count and 2 * rows * token_counts[start + 2 * rows - 1] <= budget:
+            rows *= 2
+        cuts.append(slice(start, start + rows))
+        start += rows
     return cuts
 
 

@@ -21,6 +21,8 @@ TEXTS = [text for text, _ in made_up_rows(40, seed=1)]
         ([2, 2, 2, 2, 2], 4, [(0, 2), (2, 4), (4, 5)]),
         ([1, 2, 3, 4, 5], 6, [(0, 2), (2, 3), (3, 4), (4, 5)]),
         ([5, 50], 10, [(0, 1), (1, 2)]),
+        ([1, 1, 1], 3, [(0, 3)]),
+        ([1, 1, 1, 1, 1, 1, 1], 6, [(0, 4), (4, 6), (6, 7)]),
     ],
 )
 def test_batches_fill_the_token_budget_and_a_long_review_goes_alone(lengths, budget, cuts):
@@ -33,6 +35,13 @@ def test_batches_cover_all_rows_within_the_budget():
     cuts = infer.batches_within(lengths, 4000)
     assert list(itertools.chain(*(range(c.start, c.stop) for c in cuts))) == list(range(1000))
     assert max((c.stop - c.start) * lengths[c.stop - 1] for c in cuts) <= 4000
+
+
+def test_batches_come_in_few_sizes_so_that_memory_stays_flat():
+    random = np.random.default_rng(0)
+    windows = [np.sort(random.integers(4, 30, 2048)) for _ in range(50)]
+    sizes = {c.stop - c.start for lengths in windows for c in infer.batches_within(lengths, 8192)}
+    assert len(sizes) <= 11 and 512 in sizes
 
 
 def test_scores_do_not_depend_on_company_or_order(loaded):
