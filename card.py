@@ -18,7 +18,8 @@ SPLITS = {
 }
 RECIPE = ("max_length", "truncation", "head_share", "pooling", "epochs", "short_epochs")
 RECIPE += ("short_length", "batch_size", "learning_rate", "warmup_share", "weight_decay", "dropout")
-RECIPE += ("layer_decay", "label_smoothing", "average_momentum", "sentence_share", "seed")
+RECIPE += ("layer_decay", "label_smoothing", "average_momentum", "sentence_share")
+RECIPE += ("sentence_choice", "seed")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
     "imdb": (
@@ -49,6 +50,7 @@ def make(
     """The card's Markdown."""
     settings, machine = results["settings"], results["machine"]
     negative, positive = details["labels"]
+    sentences = results.get("train_sentences", 0)
     lines = [
         f"# Sentiment model {number}",
         "",
@@ -58,13 +60,14 @@ def make(
         "",
         "## Data",
         "",
-        f"{results['data']}: {results['train_reviews']:,} reviews to learn from, "
-        f"{results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows left "
-        f"out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
+        f"{results['data']}: {results['train_reviews']:,} reviews to learn from"
+        + (f" and {sentences:,} single sentences of theirs" if sentences else "")
+        + f", {results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows "
+        f"left out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
         "",
         "## Recipe",
         "",
-        *(f"- `{name}`: {settings[name]}" for name in RECIPE),
+        *(f"- `{name}`: {settings[name]}" for name in RECIPE if name in settings),
         f"- temperature {details['temperature']:.3f}, fitted on dev and inside the model",
         "",
         f"One run, {results['total_seconds'] / 60:.0f} minutes, of which "

@@ -76,8 +76,9 @@ def main() -> int:
     train, dev = data_loader.split(reviews, params.dev_share, params.split_seed)
     train = data_loader.limit(train, params.train_examples, params.split_seed)
     dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
+    wholes = train
     if params.sentence_share:
-        wholes, left = train, max(round(len(train.ids) * params.sentence_share), 1)
+        left = max(round(len(wholes.ids) * params.sentence_share), 1)
         for number in range(-(-left // len(wholes.ids))):
             some = data_loader.limit(wholes, left, params.split_seed)
             extra = data_loader.sentences(some, params.sentence_choice, number)
@@ -112,12 +113,13 @@ def main() -> int:
         "best_epoch": best["epoch"],
         "temperature": temperature,
         "continued_at_step": fitted.continued_at,
-        "train_reviews": len(train.ids),
+        "train_reviews": len(wholes.ids),
+        "train_sentences": len(train.ids) - len(wholes.ids),
         "dev_reviews": len(dev.ids),
         "skipped_rows": reviews.skipped,
         "padding_share": padding,
         "train_seconds": seconds,
-        "train_reviews_per_second": len(train.ids) * params.epochs / seconds,
+        "train_texts_per_second": len(train.ids) * params.epochs / seconds,
         "total_seconds": time.time() - started,
         "data": reviews.source,
         "data_sha256": sources.digest(reviews),

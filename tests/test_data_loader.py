@@ -174,6 +174,17 @@ def test_sentence_of_a_review_is_its_own_and_short():
     assert joined.texts == rows.texts + found.texts and len(joined.labels) == len(joined.ids) == 6
 
 
+def test_last_sentences_spans_and_further_sentences():
+    pieces = [f"This is sentence number {n} of it." for n in range(20)]
+    rows = sources.canonical([(" ".join(pieces), 1)], "made up")
+    first, second = (data_loader.sentences(rows, "any", number).texts[0] for number in (0, 1))
+    assert first in pieces and second in pieces and first != second
+    assert data_loader.sentences(rows, "last").texts == [pieces[-1]]
+    assert data_loader.sentences(rows, "last", 1).texts == [pieces[-2]]
+    start = pieces.index(first)
+    assert data_loader.sentences(rows, "span").texts == [" ".join(pieces[start : start + 3])]
+
+
 def test_padding_share_counts_tokens():
     masks = [[[1, 1, 1], [1, 0, 0]], [[1, 1]]]
     batches = [({"input_mask": tf.constant(mask)}, None) for mask in masks]

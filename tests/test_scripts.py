@@ -62,7 +62,7 @@ def test_training_keeps_the_best_epoch_and_writes_each(trained):
 
 def test_results_carry_their_conditions(trained):
     results = read_json(trained.folder / "results.json")
-    assert results["train_seconds"] and results["train_reviews_per_second"]
+    assert results["train_seconds"] and results["train_texts_per_second"]
     assert set(results["machine"]) == {"device", "precision", "python", "versions"}
     assert results["settings"]["learning_rate"] == 3e-3
     assert results["settings"]["seed"] == 0 and results["skipped_rows"] == 0
