@@ -135,7 +135,7 @@ class Params:
         0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=NOT_NEGATIVE
     )
     sentence_share: float = setting(
-        0.5,
+        1.0,
         "single sentences of training reviews to learn from besides, as a share of the reviews",
         allowed=between(0, 4),
     )
@@ -169,7 +169,7 @@ class Params:
 
     # How much of a review is read: this decides accuracy and cost more than anything else here.
     max_length: int = setting(
-        192,
+        176,
         "tokens of a review that are read, [CLS] and [SEP] included; cost grows with it",
         allowed=((lambda value: value >= 8), "8 or more, up to the encoder's maximum"),
     )
