@@ -105,7 +105,7 @@ def pace() -> float:
     ratios = []
     for path in RESULTS.glob("*/*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if "minutes" in content and not content["train"]["continued_at_step"]:
+        if content.get("minutes") and not content["train"]["continued_at_step"]:
             ratios.append(
                 content["minutes"] / predicted_minutes(content["flags"], content["splits"])
             )
@@ -117,8 +117,10 @@ def carry_out(run: Run) -> dict[str, Any]:
     started = time.time()
     flags = [word for key, value in run.flags.items() for word in as_flag(key, value)]
     flags += ["--seed", str(run.seed), "--model-folder", str(run.model_folder)]
-    call("model_train.py", *flags)
-    (model,) = (path for path in run.model_folder.iterdir() if path.name.isdecimal())
+    already = bool(finished(run.model_folder))  # it was cut off while it was scored
+    if not already:
+        call("model_train.py", *flags)
+    (model,) = finished(run.model_folder)
     for split in run.splits:
         call("model_evaluate.py", "--model-folder", str(model), "--split", split)
     scored = run.model_folder / f"{model.name}-evaluation"
@@ -127,13 +129,18 @@ def carry_out(run: Run) -> dict[str, Any]:
         "seed": run.seed,
         "flags": run.flags,
         "splits": run.splits,
-        "minutes": (time.time() - started) / 60,
+        "minutes": None if already else (time.time() - started) / 60,
         "commit": commit(),
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
         "system": f"{platform.system()} {platform.machine()}",
         "train": read_json(model / "results.json"),
         "evaluations": {split: read_json(scored / f"{split}.json") for split in run.splits},
     }
+
+
+def finished(folder: Path) -> list[Path]:
+    """The models in it that were exported."""
+    return [path for path in folder.glob("*") if path.name.isdecimal()]
 
 
 def as_flag(name: str, value: str) -> list[str]:
@@ -185,7 +192,7 @@ def main() -> None:
         text = json.dumps(result, indent=1).replace(str(ROOT) + "/", "")
         run.target.write_text(text + "\n", encoding="utf-8")
         accuracy = result["train"]["dev_accuracy"]
-        print(f"dev accuracy {accuracy:.4f}, {result['minutes']:.1f} minutes: {run.target.name}")
+        print(f"dev accuracy {accuracy:.4f}: {run.target.name}")
         if not arguments.keep:
             shutil.rmtree(run.model_folder)
 

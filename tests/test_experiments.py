@@ -71,6 +71,17 @@ def test_finished_runs_are_skipped_and_others_are_planned(finished, capsys):
     assert first.startswith("smooth-3: about ") and last.startswith("1 runs, about ")
 
 
+def test_a_run_cut_off_while_it_was_scored_is_not_trained_again(finished):
+    home, call = finished
+    result = home / "results" / "trial" / "plain-3.json"
+    result.unlink()
+    call("--only", "plain", "--keep")
+    result.unlink()
+    call("--only", "plain")
+    found = json.loads(result.read_text())
+    assert found["minutes"] is None and "dev" in found["evaluations"]
+
+
 def test_unknown_setting_in_a_table_is_named(tmp_path, monkeypatch):
     path = write_csv(
         tmp_path / "wrong.csv", [("a", "0", "", "1")], ["name", "seeds", "splits", "lr"]
