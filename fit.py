@@ -35,6 +35,7 @@ class Fitted(NamedTuple):
     dev_logits: np.ndarray  # float32 [N] of the best epoch, in the order of dev's batches
     dev_labels: np.ndarray  # float32 [N], 0 or 1, in the same order
     continued_at: int  # step from which a run that was cut off went on; 0 if it was not
+    earlier_seconds: float  # what the parts before it took, up to their last backups
 
 
 def backup_folder(params: Params, digest: str) -> Path:
@@ -62,11 +63,13 @@ def fit(
     dev: tf.data.Dataset,
     params: Params,
     backup: Path,
+    started: float,
 ) -> Fitted:
     """Train on `train` (elements as data_loader.encode makes them, `examples` of them).
 
     `dev` (batches) is measured after every epoch. A state found in the folder `backup` is
     continued: the order of the reviews and the dropout go on as if nothing had happened.
+    `started` is time.time() at the command's start.
     """
     network = classifier.network
     steps = -(-examples // params.batch_size)
@@ -76,7 +79,7 @@ def fit(
         log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
     batches = data_loader.train_batches(train, examples, params, done // steps)
     tokens = data_loader.epoch_tokens(train, params)
-    watch = Watch(dev, steps, tokens, params, backup, done)
+    watch = Watch(dev, steps, tokens, params, backup, done, started)
     network.fit(
         batches.skip(done % steps),
         epochs=params.epochs,
@@ -91,7 +94,7 @@ def fit(
     )
     for variable, value in zip(network.trainable_variables, watch.weights, strict=True):
         variable.assign(value)
-    return Fitted(watch.rows, watch.best, watch.logits, watch.labels, done)
+    return Fitted(watch.rows, watch.best, watch.logits, watch.labels, done, watch.earlier)
 
 
 def steps_done(backup: Path, steps: int) -> int:
@@ -122,6 +125,7 @@ class Watch(tf_keras.callbacks.Callback):
         params: Params,
         backup: Path,
         done: int,
+        started: float,
     ) -> None:
         super().__init__()
         self.tokens = tokens  # of each epoch: a step of a short one takes less time
@@ -130,20 +134,22 @@ class Watch(tf_keras.callbacks.Callback):
         self.rows: list[dict[str, float]] = []
         self.best: dict[str, float] = {}
         self.seconds = 0.0  # of the epoch under way, before this process
+        self.started, self.earlier = started, 0.0
         self.step, self.begun_at = done, done
         if done and (backup / PROGRESS).is_file():
             self.restore(json.loads((backup / PROGRESS).read_text(encoding="utf-8")))
 
     def restore(self, progress: dict[str, Any]) -> None:
         self.rows, self.best = progress["rows"], progress["best"]
-        self.seconds = progress["seconds"]
+        self.seconds, self.earlier = progress["seconds"], progress["total_seconds"]
         if self.best:
             with np.load(self.backup / BEST.format(self.best["epoch"])) as stored:
                 self.logits, *self.weights = (stored[name] for name in stored.files)
 
     def save(self, seconds: float) -> None:
         self.backup.mkdir(parents=True, exist_ok=True)
-        content = {"rows": self.rows, "best": self.best, "seconds": seconds}
+        total = self.earlier + time.time() - self.started
+        content = {"rows": self.rows, "best": self.best, "seconds": seconds, "total_seconds": total}
         (self.backup / PROGRESS).write_text(json.dumps(content), encoding="utf-8")
 
     def on_train_begin(self, logs: Any = None) -> None:

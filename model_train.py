@@ -100,7 +100,7 @@ def main() -> int:
         data_loader.encode(dev, classifier.preprocessing), params.batch_size
     )
     backup = fit.backup_folder(params, sources.digest(train) + sources.digest(dev))
-    fitted = fit.fit(classifier, encoded, len(train.ids), dev_batches, params, backup)
+    fitted = fit.fit(classifier, encoded, len(train.ids), dev_batches, params, backup, started)
     best = fitted.best
     temperature = metrics.fit_temperature(fitted.dev_logits, fitted.dev_labels)
     log(f"temperature: {temperature:.3f}, fitted on dev; the exported logits are divided by it")
@@ -120,7 +120,7 @@ def main() -> int:
         "padding_share": padding,
         "train_seconds": seconds,
         "train_texts_per_second": len(train.ids) * params.epochs / seconds,
-        "total_seconds": time.time() - started,
+        "total_seconds": fitted.earlier_seconds + time.time() - started,
         "data": reviews.source,
         "data_sha256": sources.digest(reviews),
         "runs": 1,
@@ -156,7 +156,7 @@ def main() -> int:
         raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None
     print(
         f"dev accuracy {best['dev_accuracy']:.4f} on {len(dev.ids):,} reviews after "
-        f"{(time.time() - started) / 60:.1f} minutes; model in {target}"
+        f"{(fitted.earlier_seconds + time.time() - started) / 60:.1f} minutes; model in {target}"
     )
     where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"
     print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')

@@ -105,7 +105,7 @@ def pace() -> float:
     ratios = []
     for path in RESULTS.glob("*/*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("minutes") and not content["train"]["continued_at_step"]:
+        if content.get("minutes"):
             ratios.append(
                 content["minutes"] / predicted_minutes(content["flags"], content["splits"])
             )
@@ -124,16 +124,18 @@ def carry_out(run: Run) -> dict[str, Any]:
     for split in run.splits:
         call("model_evaluate.py", "--model-folder", str(model), "--split", split)
     scored = run.model_folder / f"{model.name}-evaluation"
+    train = read_json(model / "results.json")
+    whole = not (already or train["continued_at_step"])  # in one go, so that its time counts
     return {
         "name": run.name,
         "seed": run.seed,
         "flags": run.flags,
         "splits": run.splits,
-        "minutes": None if already else (time.time() - started) / 60,
+        "minutes": (time.time() - started) / 60 if whole else None,
         "commit": commit(),
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
         "system": f"{platform.system()} {platform.machine()}",
-        "train": read_json(model / "results.json"),
+        "train": train,
         "evaluations": {split: read_json(scored / f"{split}.json") for split in run.splits},
     }
 

@@ -76,8 +76,6 @@ def main_table(groups: dict[str, Runs]) -> str:
     rows = []
     for name, runs in groups.items():
         minutes = mean([run["train"]["total_seconds"] / 60 for run in runs], "{:.0f}")
-        if any(run["train"]["continued_at_step"] for run in runs):
-            minutes += " (of the last part)"
         rows.append(
             [
                 name,

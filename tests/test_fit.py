@@ -1,5 +1,7 @@
 """Training that is cut off goes on as if nothing had happened."""
 
+import time
+
 import numpy as np
 import pytest
 from conftest import made_up_rows
@@ -57,7 +59,7 @@ def run(tiny_pair, tmp_path_factory):
             with patch.context() as every:
                 every.setattr(fit, "BACKUP_EVERY", 5)
                 batches = data_loader.dev_batches(dev, 4)
-                found = fit.fit(built, train, EXAMPLES, batches, SETTINGS, backup)
+                found = fit.fit(built, train, EXAMPLES, batches, SETTINGS, backup, time.time())
         finally:
             patch.undo()
         return found, [variable.numpy() for variable in built.network.trainable_variables]
@@ -85,6 +87,7 @@ def test_training_that_was_cut_off_ends_with_the_same_weights(
     found, weights = run(backup=tmp_path)
     expected, expected_weights = run.whole
     assert found.continued_at == goes_on_at
+    assert (found.earlier_seconds > 0) == (goes_on_at > 0)
     for one, other in zip(weights, expected_weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
     for name in ("epoch", "dev_loss", "dev_accuracy"):
@@ -112,7 +115,8 @@ def test_average_of_the_weights_is_measured_and_kept(tiny_pair, tmp_path):
         data = data_loader.encode(rows, built.preprocessing)
         batches = data_loader.dev_batches(data, 2)
         before = built.network.get_layer("classifier").kernel.numpy()
-        fitted = fit.fit(built, data, 2, batches, params, tmp_path / str(momentum))
+        folder = tmp_path / str(momentum)
+        fitted = fit.fit(built, data, 2, batches, params, folder, time.time())
         found.append(built.network.get_layer("classifier").kernel.numpy() - before)
         logits = built.network.predict(batches, verbose=0).reshape(-1)
         np.testing.assert_allclose(fitted.dev_logits, logits, atol=1e-6)
