@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -183,7 +184,46 @@ def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
         length = tf.reduce_sum(ids["input_mask"])
         return {name: ids[name][:length] for name in INPUTS}, label
 
-    return data.unbatch().map(unpad).cache()
+    data = data.unbatch().map(unpad).cache()
+    data.reduce(0, lambda count, _: count + 1)  # a cache is kept only once it is whole
+    return data
+
+
+class Lessons(NamedTuple):
+    """What is learnt from: the same reviews in every epoch, and other sentences in each."""
+
+    encoded: tf.data.Dataset  # the reviews, then each epoch's sentences, as `encode` makes them
+    reviews: int
+    sentences: int = 0  # an epoch
+
+    @property
+    def texts(self) -> int:
+        """How many texts an epoch has."""
+        return self.reviews + self.sentences
+
+    def steps(self, batch_size: int) -> int:
+        """How many optimiser steps an epoch takes."""
+        return -(-self.texts // batch_size)
+
+    def of_epoch(self, number: int | tf.Tensor) -> tf.data.Dataset:
+        """The elements of one epoch, the first being 0."""
+        other = self.encoded.skip(self.reviews + number * self.sentences).take(self.sentences)
+        return self.encoded.take(self.reviews).concatenate(other)
+
+
+def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params) -> Lessons:
+    """What a training learns from: `reviews`, and in each epoch other sentences of theirs."""
+    texts, number, sentences_an_epoch = reviews, 0, 0
+    for _ in range(params.epochs):
+        sentences_an_epoch, left = 0, round(len(reviews.ids) * params.sentence_share)
+        while left:
+            some = limit(reviews, left, params.split_seed)
+            extra = sentences(some, params.sentence_choice, number)
+            texts, left, number = join(texts, extra), left - len(some.ids), number + 1
+            sentences_an_epoch += len(extra.ids)
+    if sentences_an_epoch:
+        log(f"besides, in each epoch: {sentences_an_epoch:,} single sentences of these reviews")
+    return Lessons(encode(texts, preprocessing), len(reviews.ids), sentences_an_epoch)
 
 
 def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.Dataset:
@@ -207,22 +247,23 @@ def epoch_lengths(params: Params) -> list[int]:
     return [min(params.short_length, params.max_length)] * short + whole
 
 
-def epoch_tokens(encoded: tf.data.Dataset, params: Params) -> list[int]:
+def epoch_tokens(lessons: Lessons, params: Params) -> list[int]:
     """How many tokens each epoch reads."""
-    sizes = encoded.map(lambda ids, _: tf.size(ids["input_mask"])).batch(4096)
-    tokens = np.concatenate(list(sizes.as_numpy_iterator()))
-    return [int(np.minimum(tokens, length).sum()) for length in epoch_lengths(params)]
+    read = []
+    for number, length in enumerate(epoch_lengths(params)):
+        sizes = lessons.of_epoch(number).map(lambda ids, _: tf.size(ids["input_mask"]))
+        tokens = np.concatenate(list(sizes.batch(4096).as_numpy_iterator()))
+        read.append(int(np.minimum(tokens, length).sum()))
+    return read
 
 
-def train_batches(
-    encoded: tf.data.Dataset, examples: int, params: Params, first_epoch: int = 0
-) -> tf.data.Dataset:
+def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.data.Dataset:
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
-    The order is a function of (seed, epoch). No review is dropped; an epoch's last batch in the
+    The order is a function of (seed, epoch). No text is dropped; an epoch's last batch in the
     sorted order may be smaller. How many tokens each epoch reads: epoch_lengths.
     """
-    batches = -(-examples // params.batch_size)
+    batches = lessons.steps(params.batch_size)
     lengths = epoch_lengths(params)
     kept = [kept_tokens(length, params.truncation, params.head_share) for length in lengths]
 
@@ -233,12 +274,12 @@ def train_batches(
         return {name: tf.boolean_mask(ids[name], inside) for name in INPUTS}
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        data = encoded
+        data = lessons.of_epoch(number)
         if min(lengths) < params.max_length:
-            data = encoded.map(lambda ids, label: (shorten(ids, number), label), tf.data.AUTOTUNE)
+            data = data.map(lambda ids, label: (shorten(ids, number), label), tf.data.AUTOTUNE)
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
-        shuffled = data.shuffle(examples, seed=seed, reshuffle_each_iteration=False)
+        shuffled = data.shuffle(lessons.texts, seed=seed, reshuffle_each_iteration=False)
         sorted_batches = by_length(shuffled, params.batch_size, WINDOW)
         return sorted_batches.shuffle(batches, seed=seed, reshuffle_each_iteration=False)
 

@@ -19,6 +19,7 @@ import tf_keras
 
 import data_loader
 import optimizer
+from data_loader import Lessons
 from model import Classifier
 from params import Params, UserError, log
 
@@ -58,27 +59,26 @@ def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None
 
 def fit(
     classifier: Classifier,
-    train: tf.data.Dataset,
-    examples: int,
+    lessons: Lessons,
     dev: tf.data.Dataset,
     params: Params,
     backup: Path,
     started: float,
 ) -> Fitted:
-    """Train on `train` (elements as data_loader.encode makes them, `examples` of them).
+    """Train on `lessons`.
 
     `dev` (batches) is measured after every epoch. A state found in the folder `backup` is
     continued: the order of the reviews and the dropout go on as if nothing had happened.
     `started` is time.time() at the command's start.
     """
     network = classifier.network
-    steps = -(-examples // params.batch_size)
+    steps = lessons.steps(params.batch_size)
     compile_network(network, params, steps * params.epochs)
     done = steps_done(backup, steps)
     if done:
         log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
-    batches = data_loader.train_batches(train, examples, params, done // steps)
-    tokens = data_loader.epoch_tokens(train, params)
+    batches = data_loader.train_batches(lessons, params, done // steps)
+    tokens = data_loader.epoch_tokens(lessons, params)
     watch = Watch(dev, steps, tokens, params, backup, done, started)
     network.fit(
         batches.skip(done % steps),

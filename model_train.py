@@ -76,14 +76,6 @@ def main() -> int:
     train, dev = data_loader.split(reviews, params.dev_share, params.split_seed)
     train = data_loader.limit(train, params.train_examples, params.split_seed)
     dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
-    wholes = train
-    if params.sentence_share:
-        left = max(round(len(wholes.ids) * params.sentence_share), 1)
-        for number in range(-(-left // len(wholes.ids))):
-            some = data_loader.limit(wholes, left, params.split_seed)
-            extra = data_loader.sentences(some, params.sentence_choice, number)
-            log(f"besides: {extra.source}")
-            train, left = data_loader.join(train, extra), left - len(some.ids)
     for role, part in (("train", train), ("dev", dev)):
         counts = data_loader.count_tokens(part, classifier.preprocessing)
         data_loader.describe(role, part, counts, params)
@@ -92,15 +84,15 @@ def main() -> int:
     precision, difference = check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
 
-    encoded = data_loader.encode(train, classifier.preprocessing)
-    last_epoch = data_loader.train_batches(encoded, len(train.ids), params, params.epochs - 1)
+    lessons = data_loader.make_lessons(train, classifier.preprocessing, params)
+    last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
     padding = data_loader.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")
     dev_batches = data_loader.dev_batches(
         data_loader.encode(dev, classifier.preprocessing), params.batch_size
     )
     backup = fit.backup_folder(params, sources.digest(train) + sources.digest(dev))
-    fitted = fit.fit(classifier, encoded, len(train.ids), dev_batches, params, backup, started)
+    fitted = fit.fit(classifier, lessons, dev_batches, params, backup, started)
     best = fitted.best
     temperature = metrics.fit_temperature(fitted.dev_logits, fitted.dev_labels)
     log(f"temperature: {temperature:.3f}, fitted on dev; the exported logits are divided by it")
@@ -113,13 +105,13 @@ def main() -> int:
         "best_epoch": best["epoch"],
         "temperature": temperature,
         "continued_at_step": fitted.continued_at,
-        "train_reviews": len(wholes.ids),
-        "train_sentences": len(train.ids) - len(wholes.ids),
+        "train_reviews": lessons.reviews,
+        "train_sentences": lessons.sentences * params.epochs,
         "dev_reviews": len(dev.ids),
         "skipped_rows": reviews.skipped,
         "padding_share": padding,
         "train_seconds": seconds,
-        "train_texts_per_second": len(train.ids) * params.epochs / seconds,
+        "train_texts_per_second": lessons.texts * params.epochs / seconds,
         "total_seconds": fitted.earlier_seconds + time.time() - started,
         "data": reviews.source,
         "data_sha256": sources.digest(reviews),

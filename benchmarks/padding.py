@@ -30,8 +30,8 @@ def shares(lengths: list[int]) -> dict[str, float]:
         params = common.our_params(length)
         folder = encoders.resolve("minilm", "auto", params.encoder_folder).preprocessor
         preprocessing = model.Preprocessing(folder, length, params.truncation, params.head_share)
-        encoded = data_loader.encode(reviews, preprocessing)
-        batches = data_loader.train_batches(encoded, len(texts), params)
+        lessons = data_loader.Lessons(data_loader.encode(reviews, preprocessing), len(texts))
+        batches = data_loader.train_batches(lessons, params)
         found[str(length)] = data_loader.padding_share(batches)
         common.log(f"max length {length}: {found[str(length)]:.2%} padding")
     return found

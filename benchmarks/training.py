@@ -86,9 +86,10 @@ class Ours:
         self.network = self.classifier.network
         self.steps = -(-len(texts) // params.batch_size)
         self.encoded = self.encode(texts, labels)
-        self.batches = data_loader.train_batches(self.encoded, len(texts), params)
+        lessons = data_loader.Lessons(self.encoded, len(texts))
+        self.batches = data_loader.train_batches(lessons, params)
         one_epoch = dataclasses.replace(params, epochs=1)
-        first = data_loader.train_batches(self.encoded, len(texts), one_epoch)
+        first = data_loader.train_batches(lessons, one_epoch)
         self.padding_share = data_loader.padding_share(first)
         self.tokens = sum(int(ids["input_mask"].numpy().sum()) for ids, _ in self.encoded)
         fit.compile_network(self.network, params, self.steps * params.epochs)

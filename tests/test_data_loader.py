@@ -9,6 +9,7 @@ from conftest import LETTERS, VOCABULARY, made_up_rows, write_csv
 
 import data_loader
 import sources
+from data_loader import Lessons
 from params import Params, UserError
 
 TEXTS = [text for text, _ in made_up_rows(103)]
@@ -94,7 +95,7 @@ def test_every_review_comes_once_an_epoch_in_full_batches(encoded, preprocessing
     expected = Counter(flat(rows_in([(whole, None)])))
     data, per_epoch = encoded(TEXTS), -(-len(TEXTS) // batch_size)
     params = Params(batch_size=batch_size, epochs=2)
-    train = rows_in(data_loader.train_batches(data, len(TEXTS), params))
+    train = rows_in(data_loader.train_batches(Lessons(data, len(TEXTS)), params))
     dev = rows_in(data_loader.dev_batches(data, batch_size))
     for epoch in (train[:per_epoch], train[per_epoch:], dev):
         assert Counter(flat(epoch)) == expected
@@ -106,7 +107,7 @@ def test_every_review_comes_once_an_epoch_in_full_batches(encoded, preprocessing
 def test_order_is_a_function_of_seed_and_epoch(encoded):
     def epochs(first_epoch=0, **settings):
         params = Params(batch_size=8, epochs=3, **settings)
-        rows = rows_in(data_loader.train_batches(data, len(TEXTS), params, first_epoch))
+        rows = rows_in(data_loader.train_batches(Lessons(data, len(TEXTS)), params, first_epoch))
         return [rows[start : start + 13] for start in range(0, len(rows), 13)]
 
     data = encoded(TEXTS)
@@ -135,7 +136,7 @@ def test_first_epochs_read_what_a_smaller_max_length_would(preprocessing, trunca
         truncation=truncation,
     )
     data = data_loader.encode(rows, long)
-    train = rows_in(data_loader.train_batches(data, len(texts), params))
+    train = rows_in(data_loader.train_batches(Lessons(data, len(texts)), params))
     found = [Counter(flat(train[start : start + 3])) for start in (0, 3, 6)]
     assert found == [cut, cut, whole] and cut != whole
 
@@ -149,7 +150,8 @@ def test_labels_stay_with_their_reviews(preprocessing):
     rows = [(text, int(label == "pos")) for text, label in made_up_rows(60)]
     data = data_loader.encode(sources.canonical(rows, "made up"), preprocessing(64))
     good = VOCABULARY.index("good")
-    for ids, labels in data_loader.train_batches(data, 60, Params(batch_size=7, epochs=1)):
+    lessons = Lessons(data, 60)
+    for ids, labels in data_loader.train_batches(lessons, Params(batch_size=7, epochs=1)):
         has_good = (ids["input_word_ids"].numpy() == good).any(axis=1)
         np.testing.assert_array_equal(labels.numpy(), has_good)
 
@@ -183,6 +185,21 @@ def test_last_sentences_spans_and_further_sentences():
     assert data_loader.sentences(rows, "last", 1).texts == [pieces[-2]]
     start = pieces.index(first)
     assert data_loader.sentences(rows, "span").texts == [" ".join(pieces[start : start + 3])]
+
+
+def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
+    texts = [" ".join(f"{a} {b} {a} {b}." for b in LETTERS[:9]) for a in LETTERS[9:15]]
+    rows = sources.canonical([(text, 0) for text in texts], "made up")
+    params = Params(batch_size=4, epochs=3, short_epochs=0, max_length=64, sentence_share=1.5)
+    lessons = data_loader.make_lessons(rows, preprocessing(64), params)
+    assert (lessons.reviews, lessons.sentences, lessons.steps(4)) == (6, 9, 4)
+    train = [tuple(row) for row in flat(rows_in(data_loader.train_batches(lessons, params)))]
+    epochs = [train[start : start + 15] for start in range(0, 45, 15)]
+    wholes = [{row for row in epoch if len(row) > 20} for epoch in epochs]
+    sentences = [{row for row in epoch if len(row) <= 20} for epoch in epochs]
+    assert wholes[0] == wholes[1] == wholes[2] and len(wholes[0]) == 6
+    assert len(set.union(*sentences)) == 3 * 9
+    assert data_loader.epoch_tokens(lessons, params) == [sum(map(len, e)) for e in epochs]
 
 
 def test_padding_share_counts_tokens():

@@ -59,7 +59,8 @@ def run(tiny_pair, tmp_path_factory):
             with patch.context() as every:
                 every.setattr(fit, "BACKUP_EVERY", 5)
                 batches = data_loader.dev_batches(dev, 4)
-                found = fit.fit(built, train, EXAMPLES, batches, SETTINGS, backup, time.time())
+                lessons = data_loader.Lessons(train, EXAMPLES)
+                found = fit.fit(built, lessons, batches, SETTINGS, backup, time.time())
         finally:
             patch.undo()
         return found, [variable.numpy() for variable in built.network.trainable_variables]
@@ -113,10 +114,11 @@ def test_average_of_the_weights_is_measured_and_kept(tiny_pair, tmp_path):
         )
         built = model.build_classifier(tiny_pair, params)
         data = data_loader.encode(rows, built.preprocessing)
+        lessons = data_loader.Lessons(data, 2)
         batches = data_loader.dev_batches(data, 2)
         before = built.network.get_layer("classifier").kernel.numpy()
         folder = tmp_path / str(momentum)
-        fitted = fit.fit(built, data, 2, batches, params, folder, time.time())
+        fitted = fit.fit(built, lessons, batches, params, folder, time.time())
         found.append(built.network.get_layer("classifier").kernel.numpy() - before)
         logits = built.network.predict(batches, verbose=0).reshape(-1)
         np.testing.assert_allclose(fitted.dev_logits, logits, atol=1e-6)
