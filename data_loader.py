@@ -71,21 +71,21 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
-def sentences(reviews: Reviews, choice: str = "any", number: int = 0) -> Reviews:
+def sentences(reviews: Reviews, choice: str = "any", number: int = 0, after: int = 0) -> Reviews:
     """One sentence of 4 to 40 words of each review, with the review's label.
 
-    Which one depends on the review's id and `number` alone; `choice` is that of --sentence-choice.
-    Reviews without such a sentence are left out.
+    Which one depends on the review's id and `after` + `number`; `choice` is --sentence-choice.
+    Reviews with no more than `number` such sentences are left out: none comes twice.
     """
     rows, texts = [], []
     for row, text in enumerate(reviews.texts):
         pieces = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
         pieces = [piece for piece in pieces if 4 <= len(piece.split()) <= 40]
-        if not pieces:
+        if number >= len(pieces):
             continue
-        start = (int(reviews.ids[row][:8], 16) + number) % len(pieces)
+        start = (int(reviews.ids[row][:8], 16) + after + number) % len(pieces)
         if choice == "last":
-            start = (len(pieces) - 1 - number) % len(pieces)
+            start = (len(pieces) - 1 - after - number) % len(pieces)
         end = start + 1
         while choice == "span" and end < len(pieces) and end < start + 3:
             if sum(len(piece.split()) for piece in pieces[start : end + 1]) > 40:
@@ -213,17 +213,18 @@ class Lessons(NamedTuple):
 
 def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params) -> Lessons:
     """What a training learns from: `reviews`, and in each epoch other sentences of theirs."""
-    texts, number, sentences_an_epoch = reviews, 0, 0
-    for _ in range(params.epochs):
-        sentences_an_epoch, left = 0, round(len(reviews.ids) * params.sentence_share)
-        while left:
+    wanted, choice = round(len(reviews.ids) * params.sentence_share), params.sentence_choice
+    rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
+    texts = reviews
+    for epoch in range(params.epochs):
+        for number in rounds:
+            left = wanted - number * len(reviews.ids)
             some = limit(reviews, left, params.split_seed)
-            extra = sentences(some, params.sentence_choice, number)
-            texts, left, number = join(texts, extra), left - len(some.ids), number + 1
-            sentences_an_epoch += len(extra.ids)
-    if sentences_an_epoch:
-        log(f"besides, in each epoch: {sentences_an_epoch:,} single sentences of these reviews")
-    return Lessons(encode(texts, preprocessing), len(reviews.ids), sentences_an_epoch)
+            texts = join(texts, sentences(some, choice, number, epoch * len(rounds)))
+    found = (len(texts.ids) - len(reviews.ids)) // params.epochs
+    if found:
+        log(f"besides, in each epoch: {found:,} single sentences of these reviews")
+    return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 
 def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.Dataset:

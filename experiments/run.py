@@ -82,7 +82,7 @@ def tokens(max_length: int) -> float:
     return TOKENS[below] + share * (TOKENS[above] - TOKENS[below])
 
 
-def predicted_minutes(flags: dict[str, str], splits: list[str]) -> float:
+def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
     """What a run takes on the machine that the constants are of."""
     given = PRESETS[flags.get("preset", "default")] | flags
     length = tokens(int(given.get("max_length", Params.max_length)))
@@ -106,9 +106,8 @@ def pace() -> float:
     for path in RESULTS.glob("*/*.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
         if content.get("minutes"):
-            ratios.append(
-                content["minutes"] / predicted_minutes(content["flags"], content["splits"])
-            )
+            settings = content["train"]["settings"]  # presets change, these do not
+            ratios.append(content["minutes"] / predicted_minutes(settings, content["splits"]))
     return statistics.median(ratios) if ratios else 1.0
 
 

@@ -71,7 +71,7 @@ def recipe(settings: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def main_table(groups: dict[str, Runs]) -> str:
+def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> str:
     head = ["", "recipe", "dev", "test", "calibration error", "Rotten Tomatoes", "minutes", "runs"]
     rows = []
     for name, runs in groups.items():
@@ -88,8 +88,7 @@ def main_table(groups: dict[str, Runs]) -> str:
                 str(len(runs)),
             ]
         )
-    rows.append(["(seed)", SEED, "", "0.8850", "", "", "", ""])
-    return markdown(head, rows)
+    return markdown(head, [*rows, *more])
 
 
 def lever_table(groups: dict[str, Runs]) -> str:
@@ -171,11 +170,14 @@ def tables() -> str:
     groups = load("presets") | load("seed_table")
     parts = []
     if groups:
-        parts += [main_table(groups), conditions(groups)]
+        seed = ["(seed)", SEED, "", "0.8850", "", "", "", ""]
+        parts += [main_table(groups, [seed]), conditions(groups)]
     if levers := load("levers"):
         parts += ["### What was tried", lever_table(levers), conditions(levers)]
     if sentences := load("sentences"):
         parts += ["### Short texts", lever_table(sentences), conditions(sentences)]
+    if earlier := load("earlier"):
+        parts += ["### Earlier recipes", main_table(earlier), conditions(earlier)]
     return "\n\n".join(parts)
 
 

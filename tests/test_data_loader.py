@@ -183,6 +183,8 @@ def test_last_sentences_spans_and_further_sentences():
     assert first in pieces and second in pieces and first != second
     assert data_loader.sentences(rows, "last").texts == [pieces[-1]]
     assert data_loader.sentences(rows, "last", 1).texts == [pieces[-2]]
+    assert data_loader.sentences(rows, "any", 0, after=1).texts == [second]
+    assert data_loader.sentences(rows, "any", 20).texts == []  # it has 20 only
     start = pieces.index(first)
     assert data_loader.sentences(rows, "span").texts == [" ".join(pieces[start : start + 3])]
 
@@ -190,7 +192,7 @@ def test_last_sentences_spans_and_further_sentences():
 def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     texts = [" ".join(f"{a} {b} {a} {b}." for b in LETTERS[:9]) for a in LETTERS[9:15]]
     rows = sources.canonical([(text, 0) for text in texts], "made up")
-    params = Params(batch_size=4, epochs=3, short_epochs=0, max_length=64, sentence_share=1.5)
+    params = Params(batch_size=4, epochs=3, max_length=64, sentence_share=1.5)
     lessons = data_loader.make_lessons(rows, preprocessing(64), params)
     assert (lessons.reviews, lessons.sentences, lessons.steps(4)) == (6, 9, 4)
     train = [tuple(row) for row in flat(rows_in(data_loader.train_batches(lessons, params)))]

@@ -139,4 +139,4 @@ def test_echo_marks_what_was_changed(capsys):
     settings.echo(Params(max_length=64), ["max_length", "epochs"])
     first, second = capsys.readouterr().err.splitlines()
     assert first.split() == ["max_length", "64", "(changed)"]
-    assert second.split() == ["epochs", "2"]
+    assert second.split() == ["epochs", "1"]
