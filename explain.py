@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from infer import TOKEN_BUDGET, Model
-from params import UserError
+from params import UserError, log
 from text import MARKUP, kept_tokens
 
 COARSE = 8  # parts at first; then twice the strongest are split, up to MOST
@@ -83,7 +83,7 @@ class Explanation(NamedTuple):
                 {"text": self.text_of(part), "value": part.value, "first_word": part.first}
                 for part in strongest
             ],
-            "unread_words": int(np.sum(~self.read)),
+            "unread": [word for word, read in zip(self.words, self.read, strict=True) if not read],
         }
 
 
@@ -94,6 +94,8 @@ def token_words(model: Model, text: str) -> tuple[list[str], np.ndarray, dict[st
     """
     settings = model.details["settings"]
     words = re.sub(MARKUP, " ", text).split()
+    if not words:
+        raise UserError("cannot explain this review: it has no word")
     encode = model.signatures["preprocess"]
     alone = {name: value.numpy() for name, value in encode(text=np.array(words)).items()}
     counts = alone["input_mask"].sum(axis=1) - 2
@@ -106,6 +108,8 @@ def token_words(model: Model, text: str) -> tuple[list[str], np.ndarray, dict[st
     if len(tokens) > head + tail:
         kept = np.r_[:head, len(tokens) - tail : len(tokens)]
         tokens, word_of = tokens[kept], word_of[kept]
+    if not len(tokens):
+        raise UserError("cannot explain this review: the model reads none of it")
     whole = {name: value.numpy() for name, value in encode(text=np.array([text])).items()}
     whole.pop("token_count")
     if not np.array_equal(whole["input_word_ids"][0, 1:-1], tokens):
@@ -140,10 +144,10 @@ def shapley(value_of: Any, players: int, orders: int, seed: int) -> np.ndarray:
 
 
 def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Explanation:
-    """Attribute the logit of one review, which must hold a word, to its words.
+    """Attribute the logit of one review to its words.
 
-    About `orders` x 45 reviews of this length are scored. Raises UserError where the tokeniser
-    does not read a text word by word.
+    About `orders` x 45 reviews of this length are scored. Raises UserError where there is no word,
+    or the tokeniser does not read a text word by word.
     """
     words, word_of, ids = token_words(model, text)
     mask = model.details["mask_id"]
@@ -181,6 +185,15 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
     return Explanation(
         words, read, parts, float(logits(everything)[0]), float(logits(~everything)[0])
     )
+
+
+def explain_or_say(model: Model, text: str, orders: int = ORDERS) -> Explanation | None:
+    """The explanation, or None where there is none: the reason goes to standard error."""
+    try:
+        return explain(model, text, orders)
+    except UserError as error:
+        log(f"{' '.join(text.split())[:80]!r}: {error}")
+        return None
 
 
 def split_strongest(groups: list[np.ndarray], values: np.ndarray) -> list[np.ndarray]:

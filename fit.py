@@ -155,6 +155,7 @@ class Watch(tf_keras.callbacks.Callback):
     def on_train_begin(self, logs: Any = None) -> None:
         if len(self.rows) < self.step // self.steps:  # cut off between an epoch and its dev
             self.measure({"loss": float("nan"), "accuracy": float("nan")}, self.seconds)
+            self.seconds = 0.0
         self.began = time.time()
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -175,7 +176,7 @@ class Watch(tf_keras.callbacks.Callback):
             ahead = pace * (here - 5) * self.read(self.step, total) / self.read(warm, self.step)
             log(
                 f"step {self.step:,} of {total:,}: loss {logs['loss']:.4f}, "
-                f"{self.settings.batch_size / pace:.1f} reviews/s, about "
+                f"{self.settings.batch_size / pace:.1f} texts/s, about "
                 f"{ahead / 60:.0f} minutes of training ahead"
             )
 

@@ -55,10 +55,14 @@ def find_model(folder: str | Path) -> Path:
     """
     folder = Path(folder)
     if (folder / "saved_model.pb").is_file():
-        return folder
+        return folder if folder.name else folder.resolve()  # evaluations need a name beside it
     if numbers := versions(folder):
         return folder / str(numbers[-1])
-    raise UserError(f"no model in {folder}: run `python model_train.py` first, or --model-folder")
+    tries = folder / "quick"
+    hint = f" {tries} (a try on few reviews)" if versions(tries) else ""
+    raise UserError(
+        f"no model in {folder}: run `python model_train.py` first, or --model-folder{hint}"
+    )
 
 
 def load_details(folder: Path) -> dict[str, Any]:
@@ -145,7 +149,9 @@ def infer(
     token_counts = np.zeros(len(texts), np.int32)
     labels = np.empty(len(texts), object)
     for start in range(0, len(texts), WINDOW):
-        encoded = model.signatures["preprocess"](text=np.array(texts[start : start + WINDOW]))
+        # Objects: as an array of characters every text would be as long as the longest.
+        window = np.array(texts[start : start + WINDOW], object)
+        encoded = model.signatures["preprocess"](text=window)
         encoded = {name: values.numpy() for name, values in encoded.items()}
         token_counts[start : start + WINDOW] = encoded.pop("token_count")
         read = encoded["input_mask"].sum(axis=1)

@@ -19,7 +19,12 @@ def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, f
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives `labels` (0/1, [N]) the least log-loss, between 0.1 and 10."""
+    """The temperature that gives `labels` (0/1, [N]) the least log-loss, between 0.1 and 10.
+
+    1 where every label is predicted right: any lower one would be better still.
+    """
+    if np.all((logits >= 0) == (labels == 1)):
+        return 1.0
 
     def log_loss(logarithm: float) -> float:
         scaled = logits / math.exp(logarithm)

@@ -222,7 +222,12 @@ def export(classifier: Classifier, labels: list[str], folder: Path) -> None:
 
 
 def publish(finished: Path, folder: Path) -> Path:
-    """Rename a finished model to the next number in `folder`; return its new path."""
-    target = folder / str(max(versions(folder), default=0) + 1)
+    """Rename a finished model to the next number in `folder`; return its new path.
+
+    A number that has evaluations is taken, even if its model is gone: they are not the new one's.
+    """
+    evaluated = [path.name.split("-")[0] for path in folder.glob("*-evaluation")]
+    taken = versions(folder) + [int(name) for name in evaluated if name.isdecimal()]
+    target = folder / str(max(taken, default=0) + 1)
     finished.rename(target)
     return target

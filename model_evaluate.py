@@ -15,8 +15,8 @@ saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split
 name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes. With --report
 also a page to look at, <split>-report.html, and the same as JSON and CSV. Scores that are there
 for the same model and data are used again.
-Takes about 2 minutes for dev and 8 for test on 2 CPU cores at 256 tokens, and --report a minute and
-a half.
+Takes about a minute for dev and 5 for test on 2 CPU cores with the default model, and --report a
+minute and a half.
 """
 
 import dataclasses
@@ -120,7 +120,8 @@ def main() -> int:
         if arguments.report:
             written += report.write(scored.stem, model, reviews, predictions, results, extra)
         if arguments.save:
-            written.append(scores.publish_with_threshold(model, threshold))
+            published = scores.publish_with_threshold(model, threshold)
+            written += [published, card.write(published)]
     except OSError as error:
         raise UserError(f"cannot write beside {model.folder}: {error.strerror}") from None
     print(f"written: {', '.join(map(str, written))}, {scored.stem}-predictions.csv")

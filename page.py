@@ -12,8 +12,6 @@ from typing import Any
 
 import plots
 from explain import Explanation
-from infer import Predictions
-from sources import Reviews
 
 SHOWN = 20  # reviews on which two models part
 BANDS = {
@@ -37,13 +35,10 @@ img { max-width: 100%; height: auto; } .review { margin: 1rem 0; padding: .6rem 
 
 def make(
     title: str,
-    reviews: Reviews,
-    predictions: Predictions,
     content: dict[str, Any],
     chosen: dict[str, list[dict[str, Any]]],
     names: list[str],
 ) -> str:
-    labels, probabilities = reviews.labels, predictions.probabilities
     panels = [(heading, content["bands"][name]) for name, heading in BANDS.items()]
     parts = [
         f"<h1>{html.escape(title)}</h1>",
@@ -57,14 +52,13 @@ def make(
     images = [
         (
             "How sure, and how right",
-            plots.calibration(content["reliability"], labels, probabilities, names),
+            plots.calibration(content["reliability"], content["scores"], names),
         ),
         ("Where it is right", plots.bands(panels)),
         ("Answering only the surest", plots.coverage(content["coverage"])),
     ]
-    if content["figures"]["roc_auc"] is not None:
-        area = content["figures"]["roc_auc"]
-        images.insert(1, ("Every threshold", plots.curves(labels, probabilities, area)))
+    if points := content["operating_points"]:
+        images.insert(1, ("Every threshold", plots.curves(points, content["figures"])))
     for heading, image in images:
         data = base64.b64encode(image).decode()
         parts.append(f"<h2>{heading}</h2>")
@@ -151,6 +145,12 @@ def comparison_part(comparison: dict[str, Any]) -> list[str]:
         f"exact test: p = {comparison['mcnemar_p_value']:.2g}). Right here alone: "
         f"{comparison['only_this_right']:,}; there alone: {comparison['only_other_right']:,}.</p>",
     ]
+    parting = comparison["only_this_right"] + comparison["only_other_right"]
+    shown = min(parting, SHOWN)
+    parts.append(
+        f'<p class="meta">The {shown} of the {parting:,} reviews on which they part where they are '
+        "furthest apart; all of them are in the file that ends in -parting.csv.</p>"
+    )
     for row in comparison["parting"][:SHOWN]:
         parts.append(
             f'<div class="review"><div class="meta">truly {html.escape(row["label"])}; here '

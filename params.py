@@ -58,9 +58,9 @@ ENCODERS = {
 
 # What differs from the defaults of Params.
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"max_length": 96, "epochs": 1, "sentence_share": 0},
+    "quick": {"max_length": 96, "sentence_share": 0},
     "default": {},
-    "best": {"max_length": 512, "epochs": 2},
+    "best": {"max_length": 512, "epochs": 2, "sentence_share": 4},
     # The project that this one follows: 0.8850 on test. It needs a GPU and the Hub.
     "bert-base": {
         "encoder": "bert-base",
@@ -135,13 +135,13 @@ class Params:
     )
     sentence_share: float = setting(
         8.0,
-        "single sentences of training reviews to learn from besides, for each review and epoch: "
-        "they teach as much as whole reviews, at a fraction of the cost",
+        "single sentences to learn from besides, up to so many of each training review in each "
+        "epoch: they teach as much as whole reviews, at a fraction of the cost",
         allowed=between(0, 16),
     )
     sentence_choice: str = setting(
         "any",
-        "which: any one, the last one, or a span of one to three",
+        "which: any, the last ones, or spans of one to three",
         choices=("any", "last", "span"),
     )
     split: str = setting(
@@ -185,10 +185,10 @@ class Params:
     )
 
     # Training recipe.
-    batch_size: int = setting(32, "reviews an optimiser step", allowed=between(1, 65536))
+    batch_size: int = setting(32, "texts an optimiser step", allowed=between(1, 65536))
     micro_batch: int = setting(
         0,
-        "reviews computed at a time within a step, for GPUs with little memory; 0 is all at once",
+        "texts computed at a time within a step, for GPUs with little memory; 0 is all at once",
         allowed=NOT_NEGATIVE,
     )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))

@@ -14,7 +14,6 @@ import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 import pandas as pd  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
-from sklearn import metrics as sklearn_metrics  # noqa: E402
 
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"  # Okabe and Ito's palette
 TRAIN_COLOUR, DEV_COLOUR = BLUE, ORANGE
@@ -66,10 +65,8 @@ def pair() -> tuple[Any, Any]:
     return plt.subplots(1, 2, figsize=(9, 3.8), layout="constrained")
 
 
-def calibration(
-    rows: list[dict], labels: np.ndarray, probabilities: np.ndarray, names: list[str]
-) -> bytes:
-    """Reliability diagram (metrics.reliability's rows) and histogram of the scores by label."""
+def calibration(rows: list[dict], scores: list[dict], names: list[str]) -> bytes:
+    """Reliability diagram (metrics.reliability's rows) and analysis.histogram's bars by label."""
     figure, (left, right) = pair()
     left.plot([0.5, 1], [0.5, 1], color=GREY, linestyle="--", label="perfectly calibrated")
     confidence = [row["confidence"] for row in rows]
@@ -88,11 +85,12 @@ def calibration(
         ylabel="accuracy (share of reviews right)",
     )
     left.legend(loc="upper left")
-    bins = np.linspace(0, 1, 26)
+    edges = [*(row["from"] for row in scores), 1.0]
     for label, colour, hatch in ((0, ORANGE, "//"), (1, BLUE, "")):
-        right.hist(
-            probabilities[labels == label],
-            bins=bins,
+        right.stairs(
+            [row[("negative", "positive")[label]] for row in scores],
+            edges,
+            fill=True,
             color=colour,
             alpha=0.55,
             hatch=hatch,
@@ -108,17 +106,17 @@ def calibration(
     return png(figure)
 
 
-def curves(labels: np.ndarray, probabilities: np.ndarray, area: float) -> bytes:
-    """ROC curve with its area, and precision-recall curve."""
+def curves(points: list[dict], figures: dict[str, Any]) -> bytes:
+    """ROC curve with its area, and precision-recall curve: analysis.operating_points's rows."""
     figure, (left, right) = pair()
-    false, true, _ = sklearn_metrics.roc_curve(labels, probabilities)
-    left.plot(false, true, color=BLUE, label=f"model, area {area:.4f}")
+    recall = [row["recall"] for row in points]
+    false = [row["false_positive_rate"] for row in points]
+    left.plot([0, *false], [0, *recall], color=BLUE, label=f"model, area {figures['roc_auc']:.4f}")
     left.plot([0, 1], [0, 1], color=GREY, linestyle="--", label="chance")
     left.set(title="ROC curve", xlabel="false positive rate", ylabel="true positive rate (recall)")
     left.legend(loc="lower right")
-    precision, recall, _ = sklearn_metrics.precision_recall_curve(labels, probabilities)
-    right.plot(recall, precision, color=BLUE, label="model")
-    share = float(np.mean(labels))
+    right.plot(recall, [row["precision"] for row in points], color=BLUE, label="model")
+    share = sum(figures["confusion"][1]) / figures["reviews"]
     right.axhline(share, color=GREY, linestyle="--", label=f"chance ({share:.2f})")
     right.set(title="Precision-recall curve", xlabel="recall", ylabel="precision", ylim=(0, 1.02))
     right.legend(loc="lower left")

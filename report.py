@@ -31,6 +31,7 @@ def analyse(
     reviews: Reviews, predictions: Predictions, details: dict[str, Any], figures: dict[str, Any]
 ) -> dict[str, Any]:
     """All that the report shows but reviews, ready for JSON; `figures` are metrics.evaluate's."""
+    confidence = analysis.confidences(predictions.logits, details["threshold"])
     labels, probabilities = reviews.labels, predictions.probabilities
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
     right = predicted == labels
@@ -38,7 +39,7 @@ def analyse(
     bands = {
         "length": (tokens, [*LENGTHS, max(int(tokens.max()), LENGTHS[-1]) + 1]),
         "share_cut": (np.clip(1 - longest / tokens, 0, 1), SHARES_CUT),
-        "confidence": (np.maximum(probabilities, 1 - probabilities), CONFIDENCES),
+        "confidence": (confidence, CONFIDENCES),
     }
     intervals = {"accuracy": figures["accuracy_interval_95"]}
     intervals |= analysis.intervals(labels, probabilities, predicted)
@@ -46,15 +47,21 @@ def analyse(
         "figures": figures,
         "intervals_95": intervals,
         "reliability": metrics.reliability(labels, probabilities),
+        "scores": analysis.histogram(labels, probabilities),
+        "operating_points": analysis.operating_points(labels, probabilities)
+        if figures["roc_auc"] is not None
+        else [],
         "bands": {name: analysis.by_band(*given, right) for name, given in bands.items()},
-        "coverage": analysis.coverage(probabilities, right),
+        "coverage": analysis.coverage(confidence, right),
     }
 
 
-def choose(reviews: Reviews, predictions: Predictions, labels: list[str]) -> dict[str, list[int]]:
+def choose(
+    reviews: Reviews, predictions: Predictions, details: dict[str, Any]
+) -> dict[str, list[int]]:
     """Rows of the surest mistakes and of the least sure answers, the most telling first."""
-    predicted = np.array([labels.index(label) for label in predictions.labels])
-    sureness = np.abs(predictions.probabilities - 0.5)
+    predicted = np.array([details["labels"].index(label) for label in predictions.labels])
+    sureness = analysis.confidences(predictions.logits, details["threshold"])
     wrong = np.flatnonzero(predicted != reviews.labels)
     return {
         "surest_mistakes": wrong[np.argsort(-sureness[wrong], kind="stable")][:SHOWN].tolist(),
@@ -68,10 +75,7 @@ def describe(
     """These reviews with their explanations (None where one cannot be had)."""
     found = []
     for row in rows:
-        try:
-            because = explain.explain(model, reviews.texts[row], orders=ORDERS)
-        except UserError:
-            because = None
+        because = explain.explain_or_say(model, reviews.texts[row], ORDERS)
         found.append(
             {
                 "id": reviews.ids[row],
@@ -100,22 +104,33 @@ def write(
     names = model.details["labels"]
     content = analyse(reviews, predictions, model.details, figures) | extra
     chosen = {}
-    for name, rows in choose(reviews, predictions, names).items():
+    for name, rows in choose(reviews, predictions, model.details).items():
         log(f"explaining {len(rows)} reviews: {name.replace('_', ' ')}")
         chosen[name] = describe(rows, reviews, predictions, model)
     paths = [stem.with_name(f"{stem.name}-report.{ending}") for ending in ("html", "json", "csv")]
     title = f"{model.folder.parent.name}/{model.folder.name} on {reviews.source}"
-    shown = page.make(title, reviews, predictions, content, chosen, names)
+    shown = page.make(title, content, chosen, names)
     paths[0].write_text(shown, encoding="utf-8")
     for row in (row for rows in chosen.values() for row in rows):
         row["explanation"] = row["explanation"] and row["explanation"].as_dict()
     text = json.dumps(content | {"reviews": chosen}, indent=1, ensure_ascii=False)
     paths[1].write_text(text + "\n", encoding="utf-8")
-    tables = {"reliability": content["reliability"], "coverage": content["coverage"]}
-    tables |= content["bands"]
-    rows = [{"table": name} | row for name, table in tables.items() for row in table]
-    pd.DataFrame(rows).convert_dtypes().to_csv(paths[2], index=False)  # counts stay whole
+    table = pd.DataFrame(table_rows(content)).convert_dtypes()  # counts stay whole
+    table.to_csv(paths[2], index=False)
     return paths
+
+
+def table_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
+    """The report's tables as rows of one: `table` says which, a column that it lacks is empty."""
+    tables: dict[str, list[dict[str, Any]]] = {"figures": []}
+    for name, value in content["figures"].items():
+        if isinstance(value, (int, float)):
+            low, high = content["intervals_95"].get(name, (None, None))
+            tables["figures"].append({"name": name, "value": value, "low": low, "high": high})
+    for name in ("reliability", "scores", "operating_points", "coverage"):
+        tables[name] = content[name]
+    tables |= content["bands"]
+    return [{"table": name} | row for name, rows in tables.items() for row in rows]
 
 
 def compare(
@@ -128,6 +143,13 @@ def compare(
     names = model.details["labels"]
     if other.details["labels"] != names:
         raise UserError(f"{other.folder} has other labels: {other.details['labels']}, not {names}")
+    if name in ("dev", "dev-sentences"):
+        learnt = len(set(model.details["dev_ids"]) - set(other.details["dev_ids"]))
+        if learnt:
+            raise UserError(
+                f"{other.folder} may have learnt from {learnt:,} of these reviews, which are not "
+                "its dev: compare on --split test, or on --data"
+            )
     theirs = scores.score(other, reviews, name, precision).predictions
     ours = scored.predictions
     truth = np.array([names[label] for label in reviews.labels])

@@ -220,12 +220,15 @@ def read_embedded(wheel: Path, source: str) -> Iterator[tuple[str, int]]:
 
 
 def label_number(value: object, names: list[str]) -> int | None:
-    """0 or 1 of a label written as 0/1 or as one of the two names, any case; else None."""
-    if isinstance(value, (bool, np.bool_)):
-        return int(value)
+    """0 or 1 of a label written as one of the two names (any case), 0/1 or true/false; else None.
+
+    A name comes first: with the labels 1 and 2, 1 is the negative one.
+    """
     word = str(value).strip().lower()
-    known = {"0": 0, "0.0": 0, "1": 1, "1.0": 1} | {n.lower(): i for i, n in enumerate(names)}
-    return known.get(word)
+    if word.endswith(".0"):  # whole numbers of a column of floats
+        word = word.removesuffix(".0")
+    known = {"0": 0, "false": 0, "1": 1, "true": 1}
+    return (known | {name.lower(): number for number, name in enumerate(names)}).get(word)
 
 
 def load_file(params: Params, label_names: list[str]) -> Reviews:

@@ -1,6 +1,6 @@
 """Tables of reviews of any size, read row by row: CSV, TSV, JSONL, Parquet, or lines of text.
 
-A row that cannot be used is never dropped here: it comes with the reason.
+A row that cannot be used is never dropped here: it comes with the reason. Blank lines are no rows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ARROW_TYPES = {bool: "bool", int: "int64", float: "double"}  # by Arrow's names;
 
 
 class Row(NamedTuple):
-    """A row as it was read; undecodable bytes are U+FFFD in it."""
+    """A row as it was read; undecodable bytes are `?` in it."""
 
     number: int  # as a person counts: 1 is the first line of the file, headers included
     values: dict[str, Any]
@@ -74,7 +74,12 @@ def read_json(number: int, line: bytes) -> Row:
         return Row(number, {}, "cannot be decoded: not JSON")
     if not isinstance(values, dict):
         return Row(number, {}, "cannot be decoded: not a JSON object")
-    return checked(number, values)
+    row = checked(number, values)
+    try:  # half a surrogate pair can be written as an escape, anywhere
+        json.dumps(row.values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Row(number, {}, "cannot be decoded: half a surrogate pair")
+    return row
 
 
 def read_delimited(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
@@ -87,6 +92,8 @@ def read_delimited(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
     try:
         header = reader.fieldnames or []
         for column in header:
+            if not is_utf8(column):
+                raise UserError(f"{name}: the column names are not UTF-8: save it as UTF-8")
             if header.count(column) > 1:
                 raise UserError(f"{name}: two columns are named {column!r}; rename one")
         start = reader.line_num + 1
@@ -128,13 +135,19 @@ def checked(number: int, values: dict[str, Any]) -> Row:
     """A row whose texts can be written again; with an error when they could not be decoded."""
     error = ""
     for column, value in values.items():
-        if isinstance(value, str):
-            try:
-                value.encode()
-            except UnicodeEncodeError:
-                error = f"cannot be decoded: {column!r} is not UTF-8"
-                values[column] = value.encode("utf-8", "replace").decode()
+        if isinstance(value, str) and not is_utf8(value):
+            error = f"cannot be decoded: {column!r} is not UTF-8"
+            values[column] = value.encode("utf-8", "replace").decode()
     return Row(number, values, error)
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written: undecodable bytes were kept as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Layout(NamedTuple):
@@ -156,7 +169,8 @@ def scan(path: Path, kind: str) -> Layout:
     for row in read_file(path, kind):
         count += 1
         for column, value in row.values.items():
-            found.setdefault(column, set()).add(type(value))
+            too_large = isinstance(value, int) and not -(2**63) <= value < 2**63
+            found.setdefault(column, set()).add(str if too_large else type(value))
     columns = {}
     for column, types in found.items():
         types.discard(type(None))

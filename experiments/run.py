@@ -33,7 +33,8 @@ RESULTS = ROOT / "results"
 MODELS = ROOT / "data" / "experiments"
 sys.path.insert(1, str(ROOT))
 
-from params import PRESETS, Params  # noqa: E402
+import sources  # noqa: E402
+from params import PRESETS, Params, UserError  # noqa: E402
 
 # Tokens that a mean IMDB review has left at a max length (measured by data_loader.describe's
 # counts), and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
@@ -185,10 +186,18 @@ def main() -> None:
     print(f"{len(runs)} runs, about {sum(minutes):.0f} minutes in all", flush=True)
     if arguments.plan:
         return
+    if any("test" in run.splits for run in runs):
+        try:  # hours later would be late
+            sources.find_imdb("test", Params())
+        except UserError as error:
+            raise SystemExit(f"{arguments.table}: {error}") from None
     for number, run in enumerate(runs):
         left = sum(minutes[number:])
         print(f"\n{run.name}-{run.seed}; about {left:.0f} minutes left in all", flush=True)
-        result = carry_out(run)
+        try:
+            result = carry_out(run)
+        except RuntimeError as error:  # the script has said why
+            raise SystemExit(str(error)) from None
         run.target.parent.mkdir(parents=True, exist_ok=True)
         text = json.dumps(result, indent=1).replace(str(ROOT) + "/", "")
         run.target.write_text(text + "\n", encoding="utf-8")

@@ -1,9 +1,9 @@
-"""Write the README's results tables and figure from results/*/*.json.
+"""Write the tables of README.md and experiments/README.md, and the figure, from results/*/*.json.
 
-    python experiments/table.py               # updates README.md and results/curve.png
+    python experiments/table.py               # updates both and results/curve.png
     python experiments/table.py --print       # prints the tables only
 
-What stands in README.md between `<!-- results:start -->` and `<!-- results:end -->` is replaced.
+What stands in them between `<!-- results:start -->` and `<!-- results:end -->` is replaced.
 Needs matplotlib for the figure; takes a second.
 """
 
@@ -30,9 +30,12 @@ def load(table: str) -> dict[str, Runs]:
     for path in sorted((RESULTS / table).glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         found.setdefault(content["name"], []).append(content)
-    lines = (ROOT / "experiments" / f"{table}.csv").read_text(encoding="utf-8").splitlines()[1:]
-    names = [line.split(",")[0] for line in lines]
+    names = [line.split(",")[0] for line in lines_of(table)[1:]]
     return {name: found[name] for name in names if name in found}
+
+
+def lines_of(table: str) -> list[str]:
+    return (ROOT / "experiments" / f"{table}.csv").read_text(encoding="utf-8").splitlines()
 
 
 def mean(values: Sequence[float], form: str = "{:.4f}") -> str:
@@ -60,14 +63,14 @@ def recipe(settings: dict[str, Any]) -> str:
     parts = [
         f"{settings['max_length']} tokens, {settings['truncation']}",
         f"{epochs} epoch{'s' if epochs > 1 else ''}",
-        f"{settings['pooling']}, {settings['learning_rate']:g}",
+        f"{settings['pooling']} pooling, learning rate {settings['learning_rate']:g}",
     ]
     if short:
         parts[1] += f", the first {short} at {settings['short_length']} tokens"
     if settings["sentence_share"]:
-        kind = {"any": "sentences", "last": "last sentences", "span": "spans of sentences"}
+        kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
-        parts.append(f"{settings['sentence_share']:g} {choice} a review besides")
+        parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
     return "; ".join(parts)
 
 
@@ -88,17 +91,24 @@ def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> s
                 str(len(runs)),
             ]
         )
-    return markdown(head, [*rows, *more])
+    note = "Minutes are from the command to the exported model, downloads excluded."
+    return f"{markdown(head, [*rows, *more])}\n\n{conditions(groups)} {note}"
 
 
-def lever_table(groups: dict[str, Runs]) -> str:
-    head = ["screened", "settings", "dev", "dev sentences", "runs"]
+def lever_table(groups: dict[str, Runs], table: str) -> str:
+    """What each row changes in the first one, and what that gave; the first one stands above."""
+    columns = lines_of(table)[0].split(",")[3:]  # behind name, seeds and splits
+    settings = [runs[0]["train"]["settings"] for runs in groups.values()]
+    base = settings[0]
     rows = []
-    for name, runs in groups.items():
-        settings = ", ".join(f"{key} {value}" for key, value in runs[0]["flags"].items())
+    for (name, runs), own in zip(groups.items(), settings, strict=True):
+        changed = [f"{key} {own[key]}" for key in columns if own[key] != base[key]]
         accuracy = mean([run["train"]["dev_accuracy"] for run in runs])
-        rows.append([name, settings, accuracy, of_split(runs, "dev-sentences"), str(len(runs))])
-    return markdown(head, rows)
+        sentences = of_split(runs, "dev-sentences")
+        rows.append([name, ", ".join(changed) or "(above)", accuracy, sentences, str(len(runs))])
+    above = ", ".join(f"{key} {base[key]}" for key in columns)
+    lines = markdown(["row", "changes", "dev", "dev sentences", "runs"], rows)
+    return f"{above}:\n\n{lines}\n\n{conditions(groups)}"
 
 
 def conditions(groups: dict[str, Runs]) -> str:
@@ -106,10 +116,7 @@ def conditions(groups: dict[str, Runs]) -> str:
     devices = sorted({run["train"]["machine"]["device"] for run in runs})
     precisions = sorted({run["train"]["machine"]["precision"] for run in runs})
     versions = sorted({run["train"]["machine"]["versions"]["tensorflow"] for run in runs})
-    return (
-        f"On {'; '.join(devices)}, {', '.join(precisions)}, TensorFlow {', '.join(versions)}. "
-        "Minutes are from the command to the exported model, downloads excluded."
-    )
+    return f"On {'; '.join(devices)}, {', '.join(precisions)}, TensorFlow {', '.join(versions)}."
 
 
 def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
@@ -166,19 +173,30 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
     plt.close(plot)
 
 
-def tables() -> str:
+def results() -> str:
+    """The presets and the seed's rows."""
     groups = load("presets") | load("seed_table")
+    if not groups:
+        return ""
+    seed = ["(seed)", SEED, "", "0.8850", "", "", "", ""]
+    return main_table(groups, [seed])
+
+
+def tried() -> str:
+    """What was screened on dev, and the recipes that others replaced."""
     parts = []
-    if groups:
-        seed = ["(seed)", SEED, "", "0.8850", "", "", "", ""]
-        parts += [main_table(groups, [seed]), conditions(groups)]
-    if levers := load("levers"):
-        parts += ["### What was tried", lever_table(levers), conditions(levers)]
-    if sentences := load("sentences"):
-        parts += ["### Short texts", lever_table(sentences), conditions(sentences)]
-    if earlier := load("earlier"):
-        parts += ["### Earlier recipes", main_table(earlier), conditions(earlier)]
+    for heading, table in (
+        ("How much of a review is read", "curve"),
+        ("Levers", "levers"),
+        ("Short texts", "sentences"),
+    ):
+        if groups := load(table):
+            parts += [f"### {heading}", lever_table(groups, table)]
+    parts += ["### Earlier recipes", main_table(load("earlier"))]
     return "\n\n".join(parts)
+
+
+DOCUMENTS = {ROOT / "README.md": results, ROOT / "experiments" / "README.md": tried}
 
 
 def main() -> None:
@@ -188,16 +206,16 @@ def main() -> None:
     parser.add_argument("--print", action="store_true", help="print, and change nothing")
     arguments = parser.parse_args()
     if arguments.print:
-        print(tables())
+        print("\n\n".join(make() for make in DOCUMENTS.values()))
         return
     if curve := load("curve"):
         figure(curve, load("presets") | load("seed_table"), RESULTS / "curve.png")
-    readme = ROOT / "README.md"
-    before, start, rest = readme.read_text(encoding="utf-8").partition(START)
-    _, end, after = rest.partition(END)
-    if not start or not end:
-        raise SystemExit(f"README.md has no {START} ... {END}; --print prints the tables")
-    readme.write_text(f"{before}{START}\n\n{tables()}\n\n{END}{after}", encoding="utf-8")
+    for path, make in DOCUMENTS.items():
+        before, start, rest = path.read_text(encoding="utf-8").partition(START)
+        _, end, after = rest.partition(END)
+        if not start or not end:
+            raise SystemExit(f"{path} has no {START} ... {END}; --print prints the tables")
+        path.write_text(f"{before}{START}\n\n{make()}\n\n{END}{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

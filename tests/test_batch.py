@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,14 +37,15 @@ def write(path, kind):
     return path
 
 
-def count_up(texts):
+def count_up(texts, progress):
     """A stand-in for a model, for what has nothing to do with its answers."""
+    progress(len(texts))
     for text in texts:
         yield {"label": "pos", "probability": len(text) / 1000, "cut": False}
 
 
 def run(job, target, answer=count_up, resume=False):
-    parts = batch.open_parts(job, target, resume, "model")
+    parts = batch.open_parts(job, target, resume, Path("model"))
     return batch.to_file(job, answer, target, parts, lambda done: None)
 
 
@@ -71,11 +73,11 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
     run(batch.Job(str(source), "review"), whole)
     asked = []
 
-    def fails(texts):
+    def fails(texts, progress):
         if len(asked) >= 24:
             raise KeyboardInterrupt
         asked.extend(texts)
-        return count_up(texts)
+        return count_up(texts, progress)
 
     with pytest.raises(KeyboardInterrupt):
         run(batch.Job(str(source), "review"), target, fails)
@@ -84,9 +86,9 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
         run(batch.Job(str(source), "review"), target)
     (batch.parts_folder(target) / "unfinished-part-000003.0").write_text("half")
 
-    def goes_on(texts):
+    def goes_on(texts, progress):
         asked.extend(texts)
-        return count_up(texts)
+        return count_up(texts, progress)
 
     assert run(batch.Job(str(source), "review"), target, goes_on, resume=True) == (50, 0)
     assert asked == TEXTS
@@ -98,9 +100,10 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
 def test_parts_of_another_job_are_not_continued(tmp_path):
     source = write(tmp_path / "in.csv", "csv")
     target = tmp_path / "out.csv"
-    batch.open_parts(batch.Job(str(source), "review"), target, False, "model")
+    batch.open_parts(batch.Job(str(source), "review"), target, False, Path("model"))
+    (batch.parts_folder(target) / "part-000000.0").touch()
     with pytest.raises(UserError, match="another input, column or model"):
-        batch.open_parts(batch.Job(str(source), "review"), target, True, "other model")
+        batch.open_parts(batch.Job(str(source), "review"), target, True, Path("other"))
 
 
 BAD = b'number,text\n1,good\n2,\n3,latin \xe9\n4,a,b\n5,"two\nlines"\n6\n'
@@ -158,6 +161,7 @@ def test_column_of_the_same_name_is_kept(tmp_path, capsys):
         ("in.doc", b"", "ends in .csv"),
         ("in.parquet", b"PAR1", "cannot be read as Parquet"),
         ("in.csv", b"text,label,predicted_label\na,b,c\n", "rename one"),
+        ("in.csv", b"text,f\xfcr\na,b\n", "column names are not UTF-8"),
     ],
 )
 def test_input_that_cannot_be_scored_is_refused_before_any_compute(name, content, says, tmp_path):
@@ -206,3 +210,43 @@ def test_script_reads_lines_and_prints_json_lines(trained):
 def test_flags_that_do_not_go_together_are_refused(flags, says, trained):
     done = run_script("model_predict.py", *flags, cwd=trained.folder.parents[1])
     assert done.returncode == 2 and says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_changed_input_is_not_resumed_and_standard_input_never(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PART", 8)
+    source, target = write(tmp_path / "in.csv", "csv"), tmp_path / "out.csv"
+
+    def fails(texts, progress):
+        if TEXTS[16] in texts:
+            raise KeyboardInterrupt
+        return count_up(texts, progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(batch.Job(str(source), "review"), target, fails)
+    lines = source.read_text().splitlines()
+    source.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")  # as long as before
+    with pytest.raises(UserError, match="changed since"):
+        run(batch.Job(str(source), "review"), target, resume=True)
+    with pytest.raises(UserError, match="cannot be read again"):
+        batch.open_parts(batch.Job("-", "text"), tmp_path / "other.csv", True, Path("model"))
+    with pytest.raises(UserError, match="no --text-column"):
+        batch.Job("-", "review")
+
+
+def test_what_json_can_hold_and_a_file_cannot_is_one_bad_row(tmp_path):
+    lines = ['{"text": "good", "n": 18446744073709551615}', '{"text": "x", "tags": ["\\ud83d"]}']
+    (tmp_path / "in.jsonl").write_text("\n".join([*lines, '{"text": "fine", "n": 1}']))
+    target = tmp_path / "out.parquet"
+    assert run(batch.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 1)
+    found = pd.read_parquet(target)
+    assert found["n"].tolist()[::2] == ["18446744073709551615", "1"]
+    assert "surrogate" in found["error"][1]
+
+
+def test_progress_counts_reviews_as_they_are_scored(tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PART", 20)
+    job = batch.Job(str(write(tmp_path / "in.csv", "csv")), "review")
+    seen = []
+    parts = batch.open_parts(job, tmp_path / "out.csv", False, Path("model"))
+    batch.to_file(job, count_up, tmp_path / "out.csv", parts, seen.append)
+    assert seen == [20, 20, 40, 40, 50, 50]

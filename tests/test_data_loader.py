@@ -161,11 +161,12 @@ def test_sentence_of_a_review_is_its_own_and_short():
         "One two three four. Too short. This one<br />has seven words in it!",
         "no",
         "word " * 41,
-        "Exactly these four words",
+        "Exactly these four words",  # as a whole: nothing new
+        "Exactly these four words. No.",
     ]
     rows = sources.canonical([(text, n % 2) for n, text in enumerate(texts)], "made up")
     found = data_loader.sentences(rows)
-    assert "2 of 4 reviews" in found.source
+    assert "2 of 5 reviews" in found.source
     by_id = dict(zip(rows.ids, rows.texts, strict=True))
     labels = dict(zip(rows.ids, rows.labels, strict=True))
     for key, text, label in zip(found.ids, found.texts, found.labels, strict=True):
@@ -173,7 +174,7 @@ def test_sentence_of_a_review_is_its_own_and_short():
         assert 4 <= len(text.split()) <= 40 and label == labels[key]
     assert found.texts == data_loader.sentences(rows).texts
     joined = data_loader.join(rows, found)
-    assert joined.texts == rows.texts + found.texts and len(joined.labels) == len(joined.ids) == 6
+    assert joined.texts == rows.texts + found.texts and len(joined.labels) == len(joined.ids) == 7
 
 
 def test_last_sentences_spans_and_further_sentences():
@@ -228,3 +229,18 @@ def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys)
     words = reviews.texts[0].split()[:6]
     label = ("neg", "pos")[reviews.labels[0]]
     assert shown[0] == f"  {label} {reviews.ids[0]}: [CLS] {' '.join(words)} [SEP]"
+
+
+def test_reviews_of_one_label_cannot_be_learnt_from():
+    rows = sources.canonical([(text, 1) for text in TEXTS], "made up")
+    with pytest.raises(UserError, match="same label"):
+        data_loader.split(rows, 0.2, 0)
+
+
+def test_dev_sentences_need_sentences(tmp_path):
+    path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
+    settings = {"data": str(path), "text_column": "text", "label_column": "label"}
+    details = {"labels": ["neg", "pos"], "settings": settings}
+    details["dev_ids"] = [sources.text_id("dire")]
+    with pytest.raises(UserError, match="no dev review holds a sentence"):
+        data_loader.load_split(Params(split="dev-sentences"), details)

@@ -56,7 +56,7 @@ def test_words_beyond_the_max_length_are_unread(loaded):
     assert found.words[0] in read and "good" in read and not found.read.all()
     shown = found.as_words(colour=False)
     assert f"({(~found.read).sum()} words not read)" in shown
-    assert found.as_dict()["unread_words"] == (~found.read).sum()
+    assert len(found.as_dict()["unread"]) == (~found.read).sum()
     assert re.search(r"\[[+-]\d\.\d\d ", shown) and "\033[" not in shown
     assert "\033[" in found.as_words(colour=True)
 
@@ -104,3 +104,9 @@ def test_script_explains_on_the_terminal_and_as_json(trained):
     parts = sum(part["value"] for part in row["explanation"]["parts"])
     gap = row["explanation"]["logit"] - row["explanation"]["logit_covered"]
     assert parts == pytest.approx(gap, abs=1e-3)
+
+
+@pytest.mark.parametrize("text", ["<br />", "\u200b"])
+def test_review_without_a_word_is_not_explained(loaded, text, capsys):
+    assert explain.explain_or_say(loaded, text) is None
+    assert "cannot explain this review" in capsys.readouterr().err

@@ -133,6 +133,15 @@ def test_seconds_of_all_parts_are_counted(run, tmp_path):
     assert found.rows[0]["train_seconds"] > watch_seconds > 0
 
 
+def test_seconds_before_a_cut_between_an_epoch_and_its_dev_are_counted_once(run, tmp_path):
+    with pytest.raises(CutOffError):
+        run(15, True, tmp_path)
+    progress = fit.json.loads((tmp_path / fit.PROGRESS).read_text())
+    (tmp_path / fit.PROGRESS).write_text(fit.json.dumps(progress | {"seconds": 1000.0}))
+    found, _ = run(backup=tmp_path)
+    assert found.rows[0]["train_seconds"] >= 1000 > found.rows[1]["train_seconds"]
+
+
 def test_damaged_backup_is_named_with_the_way_out(run, tmp_path):
     with pytest.raises(CutOffError):
         run(8, False, tmp_path)

@@ -75,3 +75,7 @@ def test_history_of_one_epoch_makes_a_figure(tmp_path):
     row |= {"train_accuracy": 0.8, "dev_accuracy": 0.85}
     plots.history(pd.DataFrame([row]), 1, tmp_path / "history.png")
     assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_temperature_is_1_where_all_is_right():
+    assert metrics.fit_temperature(np.array([-1.0, 2.0]), np.array([0, 1])) == 1

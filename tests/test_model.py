@@ -166,3 +166,10 @@ def test_published_versions_count_up_and_nothing_is_replaced(tmp_path):
         (finished / "name").write_text(expected)
         assert model.publish(finished, folder) == folder / expected
     assert sorted(p.read_text() for p in folder.glob("*/name")) == ["1", "10", "11", "2"]
+
+
+def test_number_whose_evaluations_are_still_there_is_not_given_again(tmp_path):
+    (tmp_path / "models" / "4-evaluation").mkdir(parents=True)
+    finished = tmp_path / "made"
+    finished.mkdir()
+    assert model.publish(finished, tmp_path / "models").name == "5"

@@ -33,8 +33,8 @@ def test_bands_hold_each_review_once():
 
 
 def test_coverage_answers_the_surest_first():
-    probabilities, right = np.array([0.9, 0.6, 0.1, 0.45]), np.array([True, False, True, False])
-    rows = {row["share"]: row for row in analysis.coverage(probabilities, right)}
+    confidence, right = np.array([0.9, 0.6, 0.9, 0.55]), np.array([True, False, True, False])
+    rows = {row["share"]: row for row in analysis.coverage(confidence, right)}
     assert (rows[0.5]["accuracy"], rows[1.0]["accuracy"]) == (1.0, 0.5)
     assert rows[0.5]["least_confidence"] == pytest.approx(0.9)
     assert rows[1.0]["least_confidence"] == pytest.approx(0.55)
@@ -67,6 +67,23 @@ def test_intervals_hold_the_figures_and_shrink_with_the_reviews():
             assert low < figures[name] < high
         widths.append(found["roc_auc"][1] - found["roc_auc"][0])
     assert widths[0] / widths[1] == pytest.approx(5, rel=0.4)
+
+
+def test_confidence_is_about_the_label_whatever_its_threshold():
+    logits = np.array([-2.0, 0.0, 2.0])
+    np.testing.assert_allclose(analysis.confidences(logits, 0.5), [0.8808, 0.5, 0.8808], atol=1e-4)
+    sure = analysis.confidences(np.log([0.99 / 0.01, 0.95 / 0.05, 0.5]), 0.95)
+    assert sure[1] == pytest.approx(0.5) and sure[2] > sure[0] > 0.5
+
+
+def test_operating_points_hold_what_each_threshold_gives():
+    labels, probabilities = np.array([0, 0, 1, 1]), np.array([0.1, 0.6, 0.4, 0.8])
+    points = {row["threshold"]: row for row in analysis.operating_points(labels, probabilities)}
+    for threshold, row in points.items():
+        found = analysis.at_threshold(labels, probabilities, threshold)
+        assert (row["recall"], row["precision"]) == (found["recall"], found["precision"])
+    bars = analysis.histogram(labels, probabilities)
+    assert sum(row["negative"] for row in bars) == sum(row["positive"] for row in bars) == 2
 
 
 def test_equal_scores_count_half_in_the_resampled_area():
@@ -126,6 +143,9 @@ def test_report_has_the_same_in_json_and_csv(reported):
     with (folder / "own.csv-report.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["table"] for row in rows} == {
+        "figures",
+        "scores",
+        "operating_points",
         "reliability",
         "coverage",
         "length",
@@ -180,6 +200,20 @@ def test_threshold_is_saved_as_a_new_version(trained, tmp_path):
     assert (old["label"].numpy()[0], new["label"].numpy()[0]) == (b"pos", b"neg")
     predicted = run_script("model_predict.py", "good good", cwd=tmp_path)
     assert predicted.stdout.rstrip().endswith(": neg")
+    card = (home / "2-evaluation" / "model_card.md").read_text(encoding="utf-8")
+    assert "from a probability of 1 on" in card and "version 1, of which" in card
+
+
+def test_model_that_may_have_learnt_from_dev_is_not_compared_on_it(trained, tmp_path):
+    home = tmp_path / "saved_model"
+    shutil.copytree(trained.folder, home / "1")
+    shutil.copytree(trained.folder, home / "2")
+    shutil.copy(trained.folder.parents[1] / "reviews.csv", tmp_path)
+    details = read_json(home / "1" / "model.json")
+    details["dev_ids"] = details["dev_ids"][1:]
+    (home / "1" / "model.json").write_text(json.dumps(details))
+    done = run_script("model_evaluate.py", "--compare", "saved_model/1", cwd=tmp_path)
+    assert done.returncode == 2 and "may have learnt from 1 of these reviews" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -261,3 +261,21 @@ def test_file_that_is_none_of_the_formats_is_refused_by_name(name, content, says
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=f"{name}.*{says}"):
         load(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "value, names, expected",
+    [
+        (True, ["neg", "pos"], 1),
+        ("true", ["neg", "pos"], 1),
+        (True, ["true", "false"], 0),
+        ("1", ["1", "2"], 0),
+        (1.0, ["1", "2"], 0),
+        ("2.0", ["1", "2"], 1),
+        (0.0, ["neg", "pos"], 0),
+        ("POS ", ["neg", "pos"], 1),
+        (2, ["neg", "pos"], None),
+    ],
+)
+def test_names_of_labels_come_before_numbers(value, names, expected):
+    assert sources.label_number(value, names) == expected
