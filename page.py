@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import html
+import re
 from collections.abc import Iterable
 from typing import Any
 
 import plots
 from explain import Explanation
+from text import MARKUP
 
 SHOWN = 20  # reviews on which two models part
 BANDS = {
@@ -155,7 +157,7 @@ def comparison_part(comparison: dict[str, Any]) -> list[str]:
         parts.append(
             f'<div class="review"><div class="meta">truly {html.escape(row["label"])}; here '
             f"{row['probability']:.4f}, there {row['other_probability']:.4f}</div>"
-            f"{html.escape(row['text'])}</div>"
+            f"{html.escape(re.sub(MARKUP, ' ', row['text']))}</div>"
         )
     return parts
 

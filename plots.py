@@ -19,33 +19,42 @@ BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "0.6"  # Okabe and Ito's palette
 TRAIN_COLOUR, DEV_COLOUR = BLUE, ORANGE
 
 
-def history(epochs: pd.DataFrame, best_epoch: int, path: Path) -> None:
-    """Loss and accuracy an epoch, on train and dev; the epoch that was kept is marked."""
+def history(
+    epochs: pd.DataFrame, curve: pd.DataFrame, steps: int, best_epoch: int, path: Path
+) -> None:
+    """Loss and accuracy of train within the epochs of `steps` steps, and of dev after each; the
+    epoch that was kept is marked.
+    """
     figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
     for axis, quantity, unit in zip(
         axes,
         ("loss", "accuracy"),
-        ("cross-entropy (nats a review)", "share of reviews right"),
+        ("cross-entropy (nats a text)", "share of texts right"),
         strict=True,
     ):
-        for role, colour, marker in (("train", TRAIN_COLOUR, "o"), ("dev", DEV_COLOUR, "s")):
-            values = epochs[f"{role}_{quantity}"]
-            axis.plot(epochs["epoch"], values, color=colour, marker=marker, label=role)
+        axis.plot(
+            curve["step"] / steps, curve[f"train_{quantity}"], color=TRAIN_COLOUR, label="train"
+        )
+        values = epochs[f"dev_{quantity}"]
+        axis.plot(epochs["epoch"], values, color=DEV_COLOUR, marker="s", label="dev")
+        for epoch, value in zip(epochs["epoch"], values, strict=True):
             axis.annotate(
-                f"{values.iloc[-1]:.4f}",
-                (epochs["epoch"].iloc[-1], values.iloc[-1]),
+                f"{value:.4f}",
+                (epoch, value),
                 textcoords="offset points",
-                xytext=(8, 0),
-                va="center",
-                color=colour,
+                xytext=(0, 7),
+                ha="center",
+                color=DEV_COLOUR,
+                bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1},
             )
         axis.axvline(best_epoch, color="0.6", linestyle=":", label=f"kept: epoch {best_epoch}")
-        axis.set(xlabel="epoch", ylabel=unit, title=quantity)
-        axis.set_xlim(0.5, 1.15 * len(epochs) + 0.5)  # room for the last figures
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-        axis.margins(y=0.2)
+        axis.set(xlabel="epochs", ylabel=unit, title=quantity)
+        axis.set_xlim(0, 1.1 * len(epochs))  # room for the last figures
+        axis.xaxis.set_major_locator(MaxNLocator(integer=len(epochs) > 2))
+        axis.margins(y=0.15)
         axis.grid(alpha=0.3)
         axis.legend()
+    figure.suptitle("Train: the texts learnt from, single sentences among them; dev: whole reviews")
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
@@ -83,6 +92,7 @@ def calibration(rows: list[dict], scores: list[dict], names: list[str]) -> bytes
         title="Calibration (numbers: reviews)",
         xlabel="confidence: probability of the predicted label",
         ylabel="accuracy (share of reviews right)",
+        xlim=(0.48, 1.07),  # room for the last number
     )
     left.legend(loc="upper left")
     edges = [*(row["from"] for row in scores), 1.0]
@@ -126,7 +136,7 @@ def curves(points: list[dict], figures: dict[str, Any]) -> bytes:
 def bands(panels: list[tuple[str, list[dict]]]) -> bytes:
     """Accuracy by bands, a panel each of (title, analysis.by_band's rows)."""
     figure, axes = plt.subplots(
-        1, len(panels), figsize=(9, 3.6), layout="constrained", sharex=True, squeeze=False
+        1, len(panels), figsize=(9, 3.8), layout="constrained", squeeze=False
     )
     for axis, (title, rows) in zip(axes[0], panels, strict=True):
         accuracy = np.array([row["accuracy"] for row in rows])
@@ -135,6 +145,16 @@ def bands(panels: list[tuple[str, list[dict]]]) -> bytes:
         place = np.arange(len(rows))
         errors = np.maximum([accuracy - low, high - accuracy], 0)
         axis.errorbar(accuracy, place, xerr=errors, fmt="o", color=BLUE, capsize=3)
+        for x, y in zip(accuracy, place, strict=True):
+            axis.annotate(
+                f"{x:.3f}",
+                (x, y),
+                textcoords="offset points",
+                xytext=(0, 5),
+                ha="center",
+                fontsize=7,
+            )
+        axis.margins(x=0.15, y=0.12)
         axis.set_yticks(place, names, fontsize=8)
         axis.invert_yaxis()
         axis.set(title=title, xlabel="accuracy, 95 % interval")

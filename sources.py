@@ -56,6 +56,13 @@ class Reviews(NamedTuple):
             ids=[self.ids[i] for i in rows],
         )
 
+    def join(self, other: Reviews) -> Reviews:
+        """These and then the other ones."""
+        labels = np.concatenate([self.labels, other.labels])
+        return self._replace(
+            texts=self.texts + other.texts, labels=labels, ids=self.ids + other.ids
+        )
+
 
 def text_id(text: str) -> str:
     """First 16 hex digits of the SHA-256 of the stripped text's UTF-8."""

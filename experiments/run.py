@@ -36,8 +36,8 @@ sys.path.insert(1, str(ROOT))
 import sources  # noqa: E402
 from params import PRESETS, Params, UserError  # noqa: E402
 
-# Tokens that a mean IMDB review has left at a max length (measured by data_loader.describe's
-# counts), and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
+# Tokens that a mean IMDB review has left at a max length (measured by summary.count_tokens),
+# and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
 TOKENS = {64: 64, 128: 127, 192: 181, 256: 219, 300: 238, 384: 264, 512: 290}
 TRAINED, SCORED, START = 3500, 9000, 40  # tokens/s, tokens/s, seconds
 

@@ -9,8 +9,10 @@ from conftest import LETTERS, VOCABULARY, made_up_rows, write_csv
 
 import data_loader
 import sources
+import summary
 from data_loader import Lessons
 from params import Params, UserError
+from sentences import sentences
 
 TEXTS = [text for text, _ in made_up_rows(103)]
 
@@ -165,29 +167,29 @@ def test_sentence_of_a_review_is_its_own_and_short():
         "Exactly these four words. No.",
     ]
     rows = sources.canonical([(text, n % 2) for n, text in enumerate(texts)], "made up")
-    found = data_loader.sentences(rows)
+    found = sentences(rows)
     assert "2 of 5 reviews" in found.source
     by_id = dict(zip(rows.ids, rows.texts, strict=True))
     labels = dict(zip(rows.ids, rows.labels, strict=True))
     for key, text, label in zip(found.ids, found.texts, found.labels, strict=True):
         assert text in " ".join(by_id[key].replace("<br />", " ").split())
         assert 4 <= len(text.split()) <= 40 and label == labels[key]
-    assert found.texts == data_loader.sentences(rows).texts
-    joined = data_loader.join(rows, found)
+    assert found.texts == sentences(rows).texts
+    joined = rows.join(found)
     assert joined.texts == rows.texts + found.texts and len(joined.labels) == len(joined.ids) == 7
 
 
 def test_last_sentences_spans_and_further_sentences():
     pieces = [f"This is sentence number {n} of it." for n in range(20)]
     rows = sources.canonical([(" ".join(pieces), 1)], "made up")
-    first, second = (data_loader.sentences(rows, "any", number).texts[0] for number in (0, 1))
+    first, second = (sentences(rows, "any", number).texts[0] for number in (0, 1))
     assert first in pieces and second in pieces and first != second
-    assert data_loader.sentences(rows, "last").texts == [pieces[-1]]
-    assert data_loader.sentences(rows, "last", 1).texts == [pieces[-2]]
-    assert data_loader.sentences(rows, "any", 0, after=1).texts == [second]
-    assert data_loader.sentences(rows, "any", 20).texts == []  # it has 20 only
+    assert sentences(rows, "last").texts == [pieces[-1]]
+    assert sentences(rows, "last", 1).texts == [pieces[-2]]
+    assert sentences(rows, "any", 0, after=1).texts == [second]
+    assert sentences(rows, "any", 20).texts == []  # it has 20 only
     start = pieces.index(first)
-    assert data_loader.sentences(rows, "span").texts == [" ".join(pieces[start : start + 3])]
+    assert sentences(rows, "span").texts == [" ".join(pieces[start : start + 3])]
 
 
 def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
@@ -199,9 +201,9 @@ def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     train = [tuple(row) for row in flat(rows_in(data_loader.train_batches(lessons, params)))]
     epochs = [train[start : start + 15] for start in range(0, 45, 15)]
     wholes = [{row for row in epoch if len(row) > 20} for epoch in epochs]
-    sentences = [{row for row in epoch if len(row) <= 20} for epoch in epochs]
+    short = [{row for row in epoch if len(row) <= 20} for epoch in epochs]
     assert wholes[0] == wholes[1] == wholes[2] and len(wholes[0]) == 6
-    assert len(set.union(*sentences)) == 3 * 9
+    assert len(set.union(*short)) == 3 * 9
     assert data_loader.epoch_tokens(lessons, params) == [sum(map(len, e)) for e in epochs]
 
 
@@ -218,13 +220,13 @@ def test_reviews_of_like_length_share_a_batch(encoded):
 
 def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys):
     reads = preprocessing(max_length=8)
-    counts = data_loader.count_tokens(reviews, reads)
+    counts = summary.count_tokens(reviews, reads)
     assert counts.tolist() == [len(text.split()) + 2 for text in reviews.texts]
-    data_loader.describe("train", reviews, counts, Params(max_length=8, truncation="head"))
-    data_loader.show(reviews, tiny_pair.preprocessor, reads, ["neg", "pos"])
-    summary, *shown = capsys.readouterr().err.splitlines()
-    assert f"train: 500 reviews, {reviews.labels.mean():.1%} positive" in summary
-    assert f"--max-length 8 (head) cuts {np.mean(counts > 8):.1%}" in summary
+    summary.describe("train", reviews, counts, Params(max_length=8, truncation="head"))
+    summary.show(reviews, tiny_pair.preprocessor, reads, ["neg", "pos"])
+    what, *shown = capsys.readouterr().err.splitlines()
+    assert f"train: 500 reviews, {reviews.labels.mean():.1%} positive" in what
+    assert f"--max-length 8 (head) cuts {np.mean(counts > 8):.1%}" in what
     assert len(shown) == 3
     words = reviews.texts[0].split()[:6]
     label = ("neg", "pos")[reviews.labels[0]]

@@ -95,6 +95,11 @@ def test_training_that_was_cut_off_ends_with_the_same_weights(
         values = [[row[name] for row in one.rows] for one in (found, expected)]
         assert values[0] == pytest.approx(values[1], abs=1e-5)
     np.testing.assert_allclose(found.dev_logits, expected.dev_logits, atol=1e-5)
+    points = [[point["step"] for point in one.curve] for one in (found, expected)]
+    assert points[0] == points[1] == list(range(1, 2 * STEPS + 1))
+    for name in ("train_loss", "train_accuracy"):
+        curves = [[point[name] for point in one.curve] for one in (found, expected)]
+        assert curves[0] == pytest.approx(curves[1], abs=1e-4)
     np.testing.assert_array_equal(found.dev_labels, expected.dev_labels)
 
 

@@ -73,7 +73,8 @@ def test_wilson_interval_of_known_shares(correct, total, low, high):
 def test_history_of_one_epoch_makes_a_figure(tmp_path):
     row = {"epoch": 1, "train_loss": 0.5, "dev_loss": 0.4}
     row |= {"train_accuracy": 0.8, "dev_accuracy": 0.85}
-    plots.history(pd.DataFrame([row]), 1, tmp_path / "history.png")
+    curve = pd.DataFrame({"step": [5, 10], "train_loss": [0.7, 0.5], "train_accuracy": [0.5, 0.7]})
+    plots.history(pd.DataFrame([row]), curve, 10, 1, tmp_path / "history.png")
     assert (tmp_path / "history.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -1,0 +1,48 @@
+"""What was loaded, said as the model will see it: counts, lengths, three reviews."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from model import Preprocessing
+from params import Params, log
+from sources import Reviews
+
+
+def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
+    """int32 [N]: each review's length in tokens before truncation, special tokens included."""
+    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(512)
+    counts = texts.map(lambda text: preprocessing.counted(text)["token_count"], tf.data.AUTOTUNE)
+    return np.concatenate(list(counts.as_numpy_iterator()))
+
+
+def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) -> None:
+    """Print what was loaded: counts, balance, lengths, and how many reviews the length cuts."""
+    positive = float(np.mean(reviews.labels))
+    p50, p90, p99 = np.percentile(counts, [50, 90, 99])
+    cut = np.mean(counts > params.max_length)
+    log(
+        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median "
+        f"{p50:.0f}, 90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; "
+        f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}"
+    )
+    if not 0.2 <= positive <= 0.8:
+        log(f"{name}: unbalanced; accuracy alone will flatter the larger label")
+
+
+def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: list[str]) -> None:
+    """Print three reviews as the model will see them: label, id, word pieces after truncation.
+
+    Without a WordPiece vocabulary in the preprocessor's `folder`, ids stand for the pieces.
+    """
+    vocabulary = Path(folder) / "assets" / "vocab.txt"
+    words = vocabulary.read_text(encoding="utf-8").split("\n") if vocabulary.exists() else None
+    for row in range(min(3, len(reviews.texts))):
+        ids = preprocessing(tf.constant([reviews.texts[row]]))["input_word_ids"][0].numpy()
+        pieces = [words[i] if words else str(i) for i in ids]
+        if len(pieces) > 24:
+            pieces = [*pieces[:12], f"({len(pieces) - 24} more)", *pieces[-12:]]
+        log(f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}")
