@@ -234,7 +234,7 @@ def test_predict_reads_lines_refuses_empty_ones_and_needs_no_other_package(train
         capture_output=True,
         check=False,
     )
-    assert done.stderr.decode() == "review 2 (' ') is empty: not scored\n"
+    assert done.stderr.decode() == "review 2 (' '): no text: not scored\n"
     assert done.returncode == 1
     shown = [line.split(" : ")[0].strip() for line in done.stdout.decode().splitlines()]
     assert shown == ["input: good", "input: bad é 😀 ÿ", "input: \ufffd"]
@@ -248,8 +248,13 @@ def test_predict_with_no_review_at_all_exits_2(arguments, stdin, tmp_path):
     assert (done.returncode, done.stdout) == (2, "")
     *named, last = done.stderr.splitlines()
     assert len(named) == len(arguments or stdin)
-    assert all("is empty: not scored" in line for line in named)
+    assert all(": no text: not scored" in line for line in named)
     assert last.startswith("model_predict.py: no review to score")
+
+
+def test_argument_that_is_not_utf8_is_refused_with_its_number(tmp_path):
+    done = run_script("model_predict.py", "caf\udce9", cwd=tmp_path)
+    assert done.returncode == 2 and "): not UTF-8: not scored" in done.stderr
 
 
 @pytest.mark.parametrize("script", ["model_predict.py", "model_evaluate.py"])
