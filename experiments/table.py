@@ -144,7 +144,7 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
                 str(run["settings"]["max_length"]),
                 (x, y),
                 textcoords="offset points",
-                xytext=(0, 7),
+                xytext=(0, 7 if truncation == "head+tail" else -14),
                 ha="center",
                 fontsize=8,
             )
@@ -164,7 +164,7 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
         title="How much of a review to read; numbers are max lengths, stars are full runs",
         xscale="log",
     )
-    ticks = [1, 2, 5, 10, 20, 50, 100]
+    ticks = [0.5, 1, 2, 5, 10, 20, 50, 100]
     axis.set_xticks(ticks, [str(tick) for tick in ticks], minor=False)
     axis.minorticks_off()
     axis.grid(alpha=0.3)
