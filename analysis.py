@@ -37,6 +37,7 @@ def confidences(logits: np.ndarray, threshold: float) -> np.ndarray:
 
     At the threshold 0.5 it is the probability of the predicted label.
     """
+    threshold = np.clip(threshold, 1e-7, 1 - 1e-7)  # a saved one can be a float32 score of 1
     return metrics.sigmoid(np.abs(logits - np.log(threshold / (1 - threshold))))
 
 

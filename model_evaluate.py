@@ -15,8 +15,8 @@ saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split
 name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes. With --report
 also a page to look at, <split>-report.html, and the same as JSON and CSV. Scores that are there
 for the same model and data are used again.
-Takes about a minute for dev and 5 for test on 2 CPU cores with the default model, and --report a
-minute and a half.
+Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, and --report half
+a minute more.
 """
 
 import dataclasses

@@ -136,7 +136,7 @@ class Params:
     sentence_share: float = setting(
         8.0,
         "single sentences to learn from besides, up to so many of each training review in each "
-        "epoch: they teach as much as whole reviews, at a fraction of the cost",
+        "epoch: cheap, and a help with short texts and with whole reviews",
         allowed=between(0, 16),
     )
     sentence_choice: str = setting(

@@ -74,6 +74,7 @@ def test_confidence_is_about_the_label_whatever_its_threshold():
     np.testing.assert_allclose(analysis.confidences(logits, 0.5), [0.8808, 0.5, 0.8808], atol=1e-4)
     sure = analysis.confidences(np.log([0.99 / 0.01, 0.95 / 0.05, 0.5]), 0.95)
     assert sure[1] == pytest.approx(0.5) and sure[2] > sure[0] > 0.5
+    assert np.all(np.isfinite(analysis.confidences(logits, 1.0)))
 
 
 def test_operating_points_hold_what_each_threshold_gives():
