@@ -77,6 +77,22 @@ def load_details(folder: Path) -> dict[str, Any]:
         ) from None
 
 
+def require_comparable(
+    details: dict[str, Any], other: dict[str, Any], other_folder: Path, name: str
+) -> None:
+    """Raises UserError where another model cannot be compared with one on the split `name`."""
+    if other["labels"] != details["labels"]:
+        raise UserError(
+            f"{other_folder} has other labels: {other['labels']}, not {details['labels']}"
+        )
+    learnt = len(set(details["dev_ids"]) - set(other["dev_ids"]))
+    if learnt and name in ("dev", "dev-sentences"):
+        raise UserError(
+            f"{other_folder} may have learnt from {learnt:,} of these reviews, which are not "
+            "its dev: compare on --split test, or on --data"
+        )
+
+
 def load_model(folder: str | Path) -> Model:
     """Load an exported model. Raises UserError when it is missing or damaged."""
     folder = find_model(folder)

@@ -48,15 +48,18 @@ def main() -> int:
     import sources
 
     # What cannot be had is said before TensorFlow's seconds.
-    for folder in filter(None, (params.model_folder, arguments.compare)):
-        infer.load_details(infer.find_model(folder))
-    if params.data == "imdb" and params.split == "test":
+    details = infer.load_details(infer.find_model(params.model_folder))
+    split = params.split if params.data == "imdb" else params.data
+    if arguments.compare:
+        other_folder = infer.find_model(arguments.compare)
+        other_details = infer.load_details(other_folder)
+        infer.require_comparable(details, other_details, other_folder, split)
+    if split == "test":
         sources.find_imdb("test", params)
-    elif params.data == "imdb" and params.split == "rotten-tomatoes":
+    elif split == "rotten-tomatoes":
         sources.load_rotten_tomatoes(params)
     device, precision = machine.start(params.precision)
     model = infer.load_model(params.model_folder)
-    details = model.details
     with machine.quiet():
         import numpy as np
 

@@ -100,11 +100,10 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
 def score_file(params: Params, arguments: argparse.Namespace) -> int:
     """Score a file of any size into another, or onto standard output."""
     import batch
+    import infer
 
     target = arguments.output
     job = batch.Job(arguments.input, params.text_column)
-    import infer
-
     model_folder = infer.find_model(params.model_folder)
     parts = batch.open_parts(job, target, arguments.resume, model_folder) if target else []
     answer = partial(answers, load(params))

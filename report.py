@@ -16,7 +16,7 @@ import metrics
 import page
 import scores
 from infer import Model, Predictions
-from params import UserError, log
+from params import log
 from scores import Scores
 from sources import Reviews
 
@@ -138,18 +138,9 @@ def compare(
 ) -> dict[str, Any]:
     """Two models on the same reviews: analysis.compare, and the reviews on which they part.
 
-    Prints it, and writes the reviews as NAME-parting.csv. Raises UserError for other labels.
+    Prints it, and writes the reviews as NAME-parting.csv. infer.require_comparable comes first.
     """
     names = model.details["labels"]
-    if other.details["labels"] != names:
-        raise UserError(f"{other.folder} has other labels: {other.details['labels']}, not {names}")
-    if name in ("dev", "dev-sentences"):
-        learnt = len(set(model.details["dev_ids"]) - set(other.details["dev_ids"]))
-        if learnt:
-            raise UserError(
-                f"{other.folder} may have learnt from {learnt:,} of these reviews, which are not "
-                "its dev: compare on --split test, or on --data"
-            )
     theirs = scores.score(other, reviews, name, precision).predictions
     ours = scored.predictions
     truth = np.array([names[label] for label in reviews.labels])
