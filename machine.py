@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib.metadata
 import os
 import platform
@@ -40,23 +41,30 @@ def quiet() -> Iterator[None]:
             os.close(saved)
 
 
-def start(precision: str) -> tuple[str, str]:
-    """Import TensorFlow without its start-up noise; return (device, precision) as words.
-
-    `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
-    reaches into SavedModels, where a Keras policy cannot. Raises UserError when it is asked for on
-    a machine without it.
-    """
+@functools.cache
+def import_tensorflow() -> Any:
+    """Import TensorFlow without its start-up noise and open its device; return the module."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet():
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  registers the text operations of every export
 
         tf.get_logger().setLevel("ERROR")
-        gpus = tf.config.list_physical_devices("GPU")
-        for gpu in gpus:
+        for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
         tf.constant(0)  # the device is opened here, noise included
+    return tf
+
+
+def start(precision: str) -> tuple[str, str]:
+    """Start TensorFlow; return (device, precision) as words.
+
+    `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
+    reaches into SavedModels, where a Keras policy cannot. Raises UserError when it is asked for on
+    a machine without it.
+    """
+    tf = import_tensorflow()
+    gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         details = tf.config.experimental.get_device_details(gpus[0])
         device = f"GPU {details.get('device_name', gpus[0].name)}"

@@ -46,18 +46,18 @@ def main() -> int:
     import infer
     import machine
     import sources
+    import splits
 
     # What cannot be had is said before TensorFlow's seconds.
     details = infer.load_details(infer.find_model(params.model_folder))
-    split = params.split if params.data == "imdb" else params.data
+    reviews, name = splits.load_split(params, details)
     if arguments.compare:
         other_folder = infer.find_model(arguments.compare)
         other_details = infer.load_details(other_folder)
-        infer.require_comparable(details, other_details, other_folder, split)
-    if split == "test":
-        sources.find_imdb("test", params)
-    elif split == "rotten-tomatoes":
-        sources.load_rotten_tomatoes(params)
+        infer.require_comparable(details, other_details, other_folder, name)
+    if arguments.target_precision is not None:
+        on_dev = dataclasses.replace(params, data="imdb", split="dev")
+        dev, _ = splits.load_split(on_dev, details)
     device, precision = machine.start(params.precision)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
@@ -65,7 +65,6 @@ def main() -> int:
 
         import analysis
         import card
-        import data_loader
         import metrics
         import report
         import scores
@@ -73,7 +72,6 @@ def main() -> int:
     settings.echo(params, settings.EVALUATE)
     log(f"device: {device}; precision: {precision}; model: {model.folder}")
 
-    reviews, name = data_loader.load_split(params, details)
     scored = scores.score(model, reviews, name, precision)
     predictions = scored.predictions
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
@@ -90,12 +88,9 @@ def main() -> int:
     extra = {}
     threshold = arguments.threshold
     if arguments.target_precision is not None:
-        dev, _ = data_loader.load_split(
-            dataclasses.replace(params, data="imdb", split="dev"), details
-        )
-        on_dev = scores.score(model, dev, "dev", precision).predictions
+        probabilities = scores.score(model, dev, "dev", precision).predictions.probabilities
         threshold = analysis.threshold_for_precision(
-            dev.labels, on_dev.probabilities, arguments.target_precision
+            dev.labels, probabilities, arguments.target_precision
         )
     if threshold is not None:
         found = analysis.at_threshold(reviews.labels, predictions.probabilities, threshold)

@@ -37,6 +37,15 @@ def main() -> int:
 
     started = time.time()
     import machine
+    import sources
+    import splits
+
+    # Reviews that cannot be had are said before TensorFlow's seconds.
+    names = splits.label_names(params)
+    reviews = splits.load_train(params)
+    train, dev = splits.split(reviews, params.dev_share, params.split_seed)
+    train = splits.limit(train, params.train_examples, params.split_seed)
+    dev = splits.limit(dev, params.dev_examples, params.split_seed)
 
     device, precision = machine.start(params.precision)
     with machine.quiet():
@@ -51,7 +60,6 @@ def main() -> int:
         import metrics
         import model
         import plots
-        import sources
         import summary
 
         if params.deterministic:
@@ -65,18 +73,13 @@ def main() -> int:
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
 
-    # The model comes before the data: an encoder that cannot read max_length stops the run at once.
+    # The model comes before the tokens: an encoder that cannot read max_length stops the run here.
     pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
     classifier = model.build_classifier(pair, params)
     variables = classifier.network.trainable_variables
     log(f"parameters: {sum(int(tf.size(v)) for v in variables):,}")
 
-    names = data_loader.label_names(params)
-    reviews = data_loader.load_train(params)
     log(f"reviews: {reviews.source}")
-    train, dev = data_loader.split(reviews, params.dev_share, params.split_seed)
-    train = data_loader.limit(train, params.train_examples, params.split_seed)
-    dev = data_loader.limit(dev, params.dev_examples, params.split_seed)
     for role, part in (("train", train), ("dev", dev)):
         counts = summary.count_tokens(part, classifier.preprocessing)
         summary.describe(role, part, counts, params)

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -153,9 +153,19 @@ def find_prepared_tfds(folder: Path) -> Path | None:
     return None
 
 
+def import_tfds() -> Any:
+    """TFDS, on a TensorFlow that was started as everywhere here."""
+    import machine
+
+    machine.import_tensorflow()
+    import tensorflow_datasets as tfds
+
+    return tfds
+
+
 def read_tfds(prepared: Path, split: str) -> Iterator[tuple[str, int]]:
     """Rows of a prepared TFDS copy."""
-    import tensorflow_datasets as tfds
+    tfds = import_tfds()
 
     try:
         data = tfds.builder_from_directory(str(prepared)).as_dataset(split=split)
@@ -180,7 +190,7 @@ def probe_download(folder: Path, split: str) -> None:
 
 def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
     """Download and prepare imdb_reviews by TFDS, then its rows."""
-    import tensorflow_datasets as tfds
+    tfds = import_tfds()
 
     builder = tfds.builder("imdb_reviews", data_dir=str(folder))
     builder.download_and_prepare()
@@ -271,7 +281,8 @@ def load_file(params: Params, label_names: list[str]) -> Reviews:
         if not params.skip_bad_rows:
             raise UserError(
                 f"{path}: {len(bad)} bad rows of {len(bad) + len(rows)} ({shown}). Labels are 0, 1 "
-                f"or {' and '.join(label_names)} (--labels); --skip-bad-rows goes on without them"
+                f"or {' and '.join(label_names)}; training can name others (--labels), and "
+                "--skip-bad-rows goes on without such rows"
             )
         log(f"{path}: {len(bad)} bad rows skipped ({shown})")
     if not rows:

@@ -37,14 +37,12 @@ def reviews(target: Path) -> None:
     import machine
 
     machine.start("float32")
-    import data_loader
     import sources
+    import splits
     from text import MARKUP
 
     params = common.our_params(128)
-    parts = data_loader.split(
-        sources.load_imdb("train", params), params.dev_share, params.split_seed
-    )
+    parts = splits.split(sources.load_imdb("train", params), params.dev_share, params.split_seed)
     content = {
         name: [
             (re.sub(MARKUP, " ", text), int(label))

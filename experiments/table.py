@@ -128,6 +128,7 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
 
     colours = {"head": "#0072B2", "tail": "#D55E00", "head+tail": "#009E73"}
     markers = {"head": "o", "tail": "s", "head+tail": "^"}
+    beside = {"head": (0, -14), "tail": (13, -1), "head+tail": (-4, 7)}  # points
     plot, axis = plt.subplots(figsize=(8, 5), layout="constrained")
     for truncation, colour in colours.items():
         runs = [
@@ -144,7 +145,7 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
                 str(run["settings"]["max_length"]),
                 (x, y),
                 textcoords="offset points",
-                xytext=(0, 7 if truncation == "head+tail" else -14),
+                xytext=beside[truncation],
                 ha="center",
                 fontsize=8,
             )

@@ -1,76 +1,20 @@
-"""Splits are exact and stable; batches hold every review once an epoch, in a seeded order."""
+"""Batches hold every review once an epoch, in a seeded order."""
 
 from collections import Counter
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import LETTERS, VOCABULARY, made_up_rows, write_csv
+from conftest import LETTERS, VOCABULARY, made_up_rows
 
 import data_loader
 import sources
 import summary
 from data_loader import Lessons
-from params import Params, UserError
+from params import Params
 from sentences import sentences
 
 TEXTS = [text for text, _ in made_up_rows(103)]
-
-
-def test_split_of_imdb_is_exact_and_equal_texts_never_straddle(imdb_train):
-    train, dev = data_loader.split(imdb_train, 0.2, split_seed=0)
-    assert (len(train.ids), len(dev.ids)) == (20_000, 5_000)
-    assert sorted(train.ids + dev.ids) == sorted(imdb_train.ids)
-    assert not set(train.texts) & set(dev.texts)
-    assert 0.48 < dev.labels.mean() < 0.52
-
-
-def test_equal_texts_never_straddle(reviews):
-    """Texts here are often repeated, so an exact share needs whole groups that fit."""
-    train, dev = data_loader.split(reviews, 0.3, split_seed=0)
-    assert len(dev.ids) == 150 and len(train.ids) == 350
-    assert not set(train.texts) & set(dev.texts)
-
-
-def test_split_does_not_depend_on_the_order_of_the_source(reviews):
-    rows = list(zip(reviews.texts, reviews.labels.tolist(), strict=True))
-    again = sources.canonical(rows[::-1], "made up")
-    first, second = (data_loader.split(r, 0.2, split_seed=3)[1].ids for r in (reviews, again))
-    assert first == second
-
-
-def test_split_depends_on_its_seed(reviews):
-    dev = [set(data_loader.split(reviews, 0.2, split_seed=seed)[1].ids) for seed in (0, 0, 1)]
-    assert dev[0] == dev[1] != dev[2]
-
-
-def test_too_few_reviews_are_refused():
-    with pytest.raises(UserError, match="too few to split"):
-        data_loader.split(sources.canonical([("only", 1)], "made up"), 0.2, 0)
-
-
-def test_limit_is_a_seeded_choice_in_canonical_order(reviews):
-    few = data_loader.limit(reviews, 20, split_seed=0)
-    assert len(few.ids) == 20 and few.ids == sorted(few.ids)
-    assert few.ids == data_loader.limit(reviews, 20, split_seed=0).ids
-    assert few.ids != data_loader.limit(reviews, 20, split_seed=1).ids
-    for examples in (0, 500, 10_000):
-        assert data_loader.limit(reviews, examples, split_seed=0) is reviews
-
-
-def test_dev_reviews_that_are_gone_are_counted(tmp_path):
-    path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
-    settings = {"data": str(path), "text_column": "text", "label_column": "label"}
-    details = {"labels": ["neg", "pos"], "settings": settings}
-    there = [sources.text_id("dire"), sources.text_id("a gem")]
-    reviews, name = data_loader.load_split(Params(), details | {"dev_ids": there})
-    assert (reviews.texts, name) == (["dire", "a gem"], "dev")
-    gone = details | {"dev_ids": [*there, "0123456789abcdef"]}
-    with pytest.raises(UserError, match="1 of the model's 3 dev reviews"):
-        data_loader.load_split(Params(), gone)
-    path.unlink()
-    with pytest.raises(UserError, match="mine.csv, which the model was trained on, is not there"):
-        data_loader.load_split(Params(), details | {"dev_ids": there})
 
 
 def rows_in(batches) -> list[list[tuple[int, ...]]]:
@@ -231,18 +175,3 @@ def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys)
     words = reviews.texts[0].split()[:6]
     label = ("neg", "pos")[reviews.labels[0]]
     assert shown[0] == f"  {label} {reviews.ids[0]}: [CLS] {' '.join(words)} [SEP]"
-
-
-def test_reviews_of_one_label_cannot_be_learnt_from():
-    rows = sources.canonical([(text, 1) for text in TEXTS], "made up")
-    with pytest.raises(UserError, match="same label"):
-        data_loader.split(rows, 0.2, 0)
-
-
-def test_dev_sentences_need_sentences(tmp_path):
-    path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
-    settings = {"data": str(path), "text_column": "text", "label_column": "label"}
-    details = {"labels": ["neg", "pos"], "settings": settings}
-    details["dev_ids"] = [sources.text_id("dire")]
-    with pytest.raises(UserError, match="no dev review holds a sentence"):
-        data_loader.load_split(Params(split="dev-sentences"), details)

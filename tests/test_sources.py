@@ -12,8 +12,8 @@ import pytest
 import tensorflow as tf
 from conftest import made_up_rows, write_csv
 
-import data_loader
 import sources
+import splits
 from params import Params, UserError
 
 LABELS = ["neg", "pos"]
@@ -111,7 +111,7 @@ def test_dev_is_the_same_from_every_source_of_imdb(make, source, imdb_train, tmp
     assert "embedded" not in found.source
     assert_same(found, imdb_train)
     (_, dev), (_, expected) = (
-        data_loader.split(reviews, 0.2, split_seed=0) for reviews in (found, imdb_train)
+        splits.split(reviews, 0.2, split_seed=0) for reviews in (found, imdb_train)
     )
     assert dev.ids == expected.ids and len(dev.ids) == 5000
 

@@ -1,0 +1,107 @@
+"""Reviews for the three roles: train to learn on, dev to choose on, test to report once.
+
+One place for splits, so three scripts cannot disagree; and without TensorFlow, so that reviews
+which are not to be had are said at once.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import sources
+from params import Params, UserError
+from sentences import sentences
+from sources import Reviews
+
+
+def label_names(params: Params) -> list[str]:
+    """The two label names, the negative one first."""
+    return [name.strip() for name in params.labels.split(",")]
+
+
+def load_train(params: Params) -> Reviews:
+    """The reviews that are split into train and dev: IMDB's official train split, or a file."""
+    if params.data == "imdb":
+        return sources.load_imdb("train", params)
+    return sources.load_file(params, label_names(params))
+
+
+def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews, Reviews]:
+    """(train, dev), dev an exact share: distinct texts in a seeded order until it is full.
+
+    Equal texts stay on one side. Raises UserError when a side would be empty, or train would have
+    one label only.
+    """
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, key in enumerate(reviews.ids):
+        rows_of[key.split("-")[0]].append(row)
+    groups = list(rows_of.values())
+    wanted = round(len(reviews.ids) * dev_share)
+    dev: list[int] = []
+    for group in np.random.default_rng(split_seed).permutation(len(groups)):
+        if len(dev) + len(groups[group]) <= wanted:
+            dev += groups[group]
+        if len(dev) == wanted:
+            break
+    if not dev or len(dev) == len(reviews.ids):
+        raise UserError(
+            f"{reviews.source}: {len(groups)} different reviews are too few to split at "
+            f"--dev-share {dev_share}"
+        )
+    in_dev = set(dev)
+    train = reviews.take(row for row in range(len(reviews.ids)) if row not in in_dev)
+    if len(np.unique(train.labels)) == 1:
+        raise UserError(f"{reviews.source}: all reviews to train on have the same label")
+    return train, reviews.take(sorted(dev))
+
+
+def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
+    """A seeded choice of `examples` reviews, in canonical order; 0 is all of them."""
+    if not 0 < examples < len(reviews.ids):
+        return reviews
+    chosen = np.random.default_rng(split_seed).permutation(len(reviews.ids))[:examples]
+    return reviews.take(sorted(chosen))
+
+
+def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
+    """The reviews that evaluate scores, and what to call them: the split's or the file's name.
+
+    dev is exactly the ids stored at training. Raises UserError when they are not to be had.
+    """
+    if params.data != "imdb":
+        return sources.load_file(params, details["labels"]), Path(params.data).name
+    if params.split == "rotten-tomatoes":
+        return sources.load_rotten_tomatoes(params), params.split
+    trained_on = details["settings"]["data"]
+    if params.split == "test":
+        return sources.load_imdb("test", params), "test"
+    if trained_on == "imdb":
+        reviews = sources.load_imdb("train", params)
+    elif Path(trained_on).is_file():
+        columns = {name: details["settings"][name] for name in ("text_column", "label_column")}
+        own = Params(data=trained_on, skip_bad_rows=True, **columns)
+        reviews = sources.load_file(own, details["labels"])
+    else:
+        raise UserError(
+            f"{trained_on}, which the model was trained on, is not there: run where it is, "
+            "or score another file with --data"
+        )
+    row_of = {key: row for row, key in enumerate(reviews.ids)}
+    missing = [key for key in details["dev_ids"] if key not in row_of]
+    if missing:
+        raise UserError(
+            f"{len(missing)} of the model's {len(details['dev_ids'])} dev reviews are no longer in "
+            f"{trained_on}: score it with --data, or train again"
+        )
+    reviews = reviews.take(row_of[key] for key in details["dev_ids"])
+    if params.split == "dev-sentences":
+        reviews = sentences(reviews)
+        if not reviews.texts:
+            raise UserError(
+                "--split dev-sentences: no dev review holds a sentence of 4 to 40 words"
+            )
+    return reviews, params.split
