@@ -108,7 +108,7 @@ def write(
         log(f"explaining {len(rows)} reviews: {name.replace('_', ' ')}")
         chosen[name] = describe(rows, reviews, predictions, model)
     paths = [stem.with_name(f"{stem.name}-report.{ending}") for ending in ("html", "json", "csv")]
-    title = f"{model.folder.parent.name}/{model.folder.name} on {reviews.source}"
+    title = f"{model.folder.parent.name}/{model.folder.name} on {stem.name} ({reviews.source})"
     shown = page.make(title, content, chosen, names)
     paths[0].write_text(shown, encoding="utf-8")
     for row in (row for rows in chosen.values() for row in rows):
