@@ -17,6 +17,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import infer
 import tables
 from params import UserError, log
 from tables import Row
@@ -122,12 +123,18 @@ def to_stdout(job: Job, answer: Answer, progress: Progress) -> tuple[int, int]:
     return count, refused
 
 
-def open_parts(job: Job, target: Path, resume: bool, model: Path) -> list[Path]:
-    """The finished parts of this job, none without `resume`; their folder is made.
+def open_parts(
+    job: Job, target: Path | None, resume: bool, model: Path, precision: str
+) -> list[Path]:
+    """The finished parts of this job, none without `resume` or a target; their folder is made.
+
+    `model` is the folder of the model that scores it.
 
     Raises UserError when the output is there, its parts are another job's, or standard input is to
     be resumed.
     """
+    if target is None:
+        return []
     tables.kind_of(target, tables.WITH_COLUMNS)
     if job.is_stdin and resume:
         raise UserError("--resume: standard input cannot be read again; give --input a file")
@@ -139,7 +146,8 @@ def open_parts(job: Job, target: Path, resume: bool, model: Path) -> list[Path]:
         way = "" if job.is_stdin else "--resume goes on with it; "
         raise UserError(f"{folder} holds a run that was cut off: {way}delete it to begin anew")
     run = {"input": str(job.path.absolute()), "column": job.text_column}
-    run |= {"model": str(model.absolute())}
+    made = (model / infer.DETAILS).stat().st_mtime_ns  # its number may have been another's
+    run |= {"model": str(model.absolute()), "model_made_ns": made, "precision": precision}
     if not job.is_stdin:
         state = job.path.stat()
         run |= {"bytes": state.st_size, "changed_ns": state.st_mtime_ns}
@@ -150,8 +158,8 @@ def open_parts(job: Job, target: Path, resume: bool, model: Path) -> list[Path]:
             note.write_text(json.dumps(run), encoding="utf-8")
         if json.loads(note.read_text(encoding="utf-8")) != run:
             raise UserError(
-                f"{folder} is of another input, column or model, or the input was changed since: "
-                "delete it to begin anew"
+                f"{folder} is of another input, column, model or precision, or the input or model "
+                "was changed since: delete it to begin anew"
             )
     except (OSError, ValueError) as error:
         raise UserError(f"cannot write to {folder} ({error}): name another --output") from None

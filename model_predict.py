@@ -105,7 +105,7 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     target = arguments.output
     job = batch.Job(arguments.input, params.text_column)
     model_folder = infer.find_model(params.model_folder)
-    parts = batch.open_parts(job, target, arguments.resume, model_folder) if target else []
+    parts = batch.open_parts(job, target, arguments.resume, model_folder, params.precision)
     answer = partial(answers, load(params))
     done = min(len(parts) * batch.PART, job.count)
     log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")

@@ -43,9 +43,7 @@ def main() -> int:
     # Reviews that cannot be had are said before TensorFlow's seconds.
     names = splits.label_names(params)
     reviews = splits.load_train(params)
-    train, dev = splits.split(reviews, params.dev_share, params.split_seed)
-    train = splits.limit(train, params.train_examples, params.split_seed)
-    dev = splits.limit(dev, params.dev_examples, params.split_seed)
+    train, dev = splits.train_and_dev(reviews, params)
 
     device, precision = machine.start(params.precision)
     with machine.quiet():

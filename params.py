@@ -296,7 +296,9 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     for word in unknown:
         name = word.split("=")[0].lstrip("-").replace("-", "_")
         if word.startswith("--") and name in known:
-            parser.error(f"{flag(name)} is not read here: the trained model has fixed it")
+            fixed = "preset" not in arguments and name not in EVALUATE
+            why = ": the trained model has fixed it" if fixed else ""
+            parser.error(f"{flag(name)} is not read here{why}")
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}")
     given = {name: value for name, value in vars(arguments).items() if name in known}
@@ -342,7 +344,7 @@ def suited(params: Params, encoder: str) -> Params:
 
 
 def echo(params: Params, names: Sequence[str]) -> None:
-    """Print the settings in use, one line each, the changed ones marked."""
+    """Print the settings in use, one line each, those that are not the default marked."""
     defaults = Params()
     for name in names:
         value = getattr(params, name)
@@ -375,6 +377,9 @@ def run(main: Callable[[], int]) -> NoReturn:
     except BrokenPipeError:  # whoever read the output, such as `head`, has left
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
+    except OSError as error:  # a file that cannot be read or written, wherever it was met
+        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
+        code = 2
     except KeyboardInterrupt:
         print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
         code = 130

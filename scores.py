@@ -73,7 +73,9 @@ def score(model: Model, reviews: Reviews, name: str, precision: str) -> Scores:
 
 
 def read(table: Path) -> Predictions:
-    found = pd.read_csv(table, dtype={"id": str, "label": str, "predicted": str})
+    # A label may be called None or NA.
+    texts = {"id": str, "label": str, "predicted": str}
+    found = pd.read_csv(table, dtype=texts, keep_default_na=False)
     return Predictions(
         found["logit"].to_numpy(np.float32),
         found["probability"].to_numpy(np.float32),

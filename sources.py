@@ -192,8 +192,12 @@ def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
     """Download and prepare imdb_reviews by TFDS, then its rows."""
     tfds = import_tfds()
 
-    builder = tfds.builder("imdb_reviews", data_dir=str(folder))
-    builder.download_and_prepare()
+    try:
+        builder = tfds.builder("imdb_reviews", data_dir=str(folder))
+        builder.download_and_prepare()
+    except Exception as error:  # TFDS, TensorFlow and the network each raise their own
+        reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+        raise UserError(f"IMDB's download failed ({reason}): {ways_to_get(folder)}") from None
     return read_tfds(Path(builder.data_path), split)
 
 
@@ -210,7 +214,10 @@ def read_folder(folder: Path, split: str) -> Iterator[tuple[str, int]]:
     """Rows of an extracted aclImdb folder."""
     for label, name in enumerate(("neg", "pos")):
         for path in (folder / split / name).glob("*.txt"):
-            yield path.read_text(encoding="utf-8"), label
+            try:
+                yield path.read_text(encoding="utf-8"), label
+            except UnicodeDecodeError:
+                raise UserError(f"{path} is not UTF-8: get {folder} again") from None
 
 
 def read_tarball(tarball: Path, split: str) -> Iterator[tuple[str, int]]:
@@ -257,17 +264,19 @@ def load_file(params: Params, label_names: list[str]) -> Reviews:
     path = Path(params.data)
     rows: list[tuple[str, int]] = []
     bad: list[str] = []
+    has_columns = False
     for number, row, error in tables.read_file(path, tables.kind_of(path, tables.WITH_COLUMNS)):
         if error:
             bad.append(f"row {number}: {error}")
             continue
         for column in (params.text_column, params.label_column):
-            if column not in row and not rows and not bad:  # later, one row lacks it, not the file
+            if column not in row and not has_columns:  # later, one row lacks it, not the file
                 have = ", ".join(str(name) for name in row)
                 raise UserError(
                     f"{path} has no column {column!r} (it has {have}): "
                     "name them with --text-column and --label-column"
                 )
+        has_columns = True
         text, written = row.get(params.text_column), row.get(params.label_column)
         label = label_number(written, label_names)
         if not isinstance(text, str) or not text.strip():

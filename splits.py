@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 import sources
-from params import Params, UserError
+from params import Params, UserError, log
 from sentences import sentences
 from sources import Reviews
 
@@ -33,8 +33,7 @@ def load_train(params: Params) -> Reviews:
 def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews, Reviews]:
     """(train, dev), dev an exact share: distinct texts in a seeded order until it is full.
 
-    Equal texts stay on one side. Raises UserError when a side would be empty, or train would have
-    one label only.
+    Equal texts stay on one side. Raises UserError when a side would be empty.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(reviews.ids):
@@ -54,9 +53,17 @@ def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews,
         )
     in_dev = set(dev)
     train = reviews.take(row for row in range(len(reviews.ids)) if row not in in_dev)
+    return train, reviews.take(sorted(dev))
+
+
+def train_and_dev(reviews: Reviews, params: Params) -> tuple[Reviews, Reviews]:
+    """What a run trains on and is measured on. Raises UserError when nothing can be learnt."""
+    train, dev = split(reviews, params.dev_share, params.split_seed)
+    train = limit(train, params.train_examples, params.split_seed)
+    dev = limit(dev, params.dev_examples, params.split_seed)
     if len(np.unique(train.labels)) == 1:
         raise UserError(f"{reviews.source}: all reviews to train on have the same label")
-    return train, reviews.take(sorted(dev))
+    return train, dev
 
 
 def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
@@ -72,11 +79,16 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
 
     dev is exactly the ids stored at training. Raises UserError when they are not to be had.
     """
+    trained_on = details["settings"]["data"]
     if params.data != "imdb":
+        if Path(params.data).resolve() == Path(trained_on).resolve():
+            log(
+                f"{params.data} is what the model was trained on: most of these reviews it has "
+                "seen. Without --data the ones that were held out are scored"
+            )
         return sources.load_file(params, details["labels"]), Path(params.data).name
     if params.split == "rotten-tomatoes":
         return sources.load_rotten_tomatoes(params), params.split
-    trained_on = details["settings"]["data"]
     if params.split == "test":
         return sources.load_imdb("test", params), "test"
     if trained_on == "imdb":

@@ -1,12 +1,14 @@
 """Tables of reviews of any size, read row by row: CSV, TSV, JSONL, Parquet, or lines of text.
 
-A row that cannot be used is never dropped here: it comes with the reason. Blank lines are no rows.
+A row that cannot be used is never dropped here: it comes with the reason. A blank line is a row of
+`text` alone.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -87,25 +89,38 @@ def read_delimited(stream: BinaryIO, kind: str, name: str) -> Iterator[Row]:
     csv.field_size_limit(1 << 24)
     # Undecodable bytes become lone surrogates, so only their own row is bad.
     file = io.TextIOWrapper(stream, encoding="utf-8-sig", errors="surrogateescape", newline="")
-    reader = csv.DictReader(file, delimiter=DELIMITERS[kind])
+    # Strict: an open quote would swallow the rows below it without a word.
+    reader = csv.reader(file, delimiter=DELIMITERS[kind], strict=True)
     start = 1
     try:
-        header = reader.fieldnames or []
+        header = next(reader, [])
         for column in header:
             if not is_utf8(column):
                 raise UserError(f"{name}: the column names are not UTF-8: save it as UTF-8")
             if header.count(column) > 1:
                 raise UserError(f"{name}: two columns are named {column!r}; rename one")
-        start = reader.line_num + 1
-        for values in reader:
-            extra = values.pop(None, None)
-            row = checked(start, values)
-            if extra:
-                row = row._replace(error=f"has {len(extra)} fields more than the header")
-            yield row
+        while True:
             start = reader.line_num + 1
+            try:
+                fields = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                if reader.line_num > start:  # which rows these lines were is not to be known
+                    raise
+                yield Row(start, {}, f"cannot be decoded: not {kind.upper()} ({error})")
+                continue
+            if not fields:
+                continue
+            values = dict(itertools.zip_longest(header, fields[: len(header)]))
+            row = checked(start, values)
+            if (extra := len(fields) - len(header)) > 0:
+                row = row._replace(error=f"has {extra} fields more than the header")
+            yield row
     except csv.Error as error:
-        raise UserError(f"{name}, row {start}: not {kind.upper()} ({error})") from None
+        raise UserError(
+            f"{name}, row {start}: not {kind.upper()} ({error}); is a quote left open there?"
+        ) from None
     finally:
         file.detach()
 

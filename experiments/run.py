@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import csv
 import dataclasses
+import hashlib
 import json
 import os
 import platform
@@ -66,7 +67,9 @@ def read_table(path: Path, only: str) -> list[Run]:
             for seed in map(int, seeds.split()):
                 label = f"{name}-{seed}"
                 target = RESULTS / path.stem / f"{label}.json"
-                home = MODELS / path.stem / label
+                # Other settings under the same name are another model.
+                key = hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:8]
+                home = MODELS / path.stem / f"{label}-{key}"
                 if only in name:
                     runs.append(Run(name, seed, flags, splits.split(), target, home))
     return sorted(runs, key=lambda run: run.seed)  # a first comparison is there early

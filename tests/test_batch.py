@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from pathlib import Path
+import os
 
 import numpy as np
 import pandas as pd
@@ -44,8 +44,17 @@ def count_up(texts, progress):
         yield {"label": "pos", "probability": len(text) / 1000, "cut": False}
 
 
+def parts_with(job, target, resume=False, model="model", precision="auto"):
+    """batch.open_parts for a model that has only what is asked about it."""
+    details = target.parent.with_name(f"{target.parent.name}-{model}") / "model.json"
+    if not details.exists():
+        details.parent.mkdir()
+        details.write_text("{}")
+    return batch.open_parts(job, target, resume, details.parent, precision)
+
+
 def run(job, target, answer=count_up, resume=False):
-    parts = batch.open_parts(job, target, resume, Path("model"))
+    parts = parts_with(job, target, resume)
     return batch.to_file(job, answer, target, parts, lambda done: None)
 
 
@@ -100,10 +109,17 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
 def test_parts_of_another_job_are_not_continued(tmp_path):
     source = write(tmp_path / "in.csv", "csv")
     target = tmp_path / "out.csv"
-    batch.open_parts(batch.Job(str(source), "review"), target, False, Path("model"))
-    (batch.parts_folder(target) / "part-000000.0").touch()
-    with pytest.raises(UserError, match="another input, column or model"):
-        batch.open_parts(batch.Job(str(source), "review"), target, True, Path("other"))
+    job = batch.Job(str(source), "review")
+    parts_with(job, target)
+    part = batch.parts_folder(target) / "part-000000.0"
+    part.touch()
+    assert parts_with(job, target, resume=True) == [part]
+    for other in ({"model": "other"}, {"precision": "float32"}):
+        with pytest.raises(UserError, match="another input, column, model or precision"):
+            parts_with(job, target, resume=True, **other)
+    os.utime(f"{tmp_path}-model/model.json", ns=(0, 0))  # another one under this number
+    with pytest.raises(UserError, match="input or model was changed since"):
+        parts_with(job, target, resume=True)
 
 
 BAD = b'number,text\n1,good\n2,\n3,latin \xe9\n4,a,b\n5,"two\nlines"\n6\n'
@@ -228,7 +244,7 @@ def test_changed_input_is_not_resumed_and_standard_input_never(tmp_path, monkeyp
     with pytest.raises(UserError, match="changed since"):
         run(batch.Job(str(source), "review"), target, resume=True)
     with pytest.raises(UserError, match="cannot be read again"):
-        batch.open_parts(batch.Job("-", "text"), tmp_path / "other.csv", True, Path("model"))
+        parts_with(batch.Job("-", "text"), tmp_path / "other.csv", resume=True)
     with pytest.raises(UserError, match="no --text-column"):
         batch.Job("-", "review")
 
@@ -243,10 +259,28 @@ def test_what_json_can_hold_and_a_file_cannot_is_one_bad_row(tmp_path):
     assert "surrogate" in found["error"][1]
 
 
+@pytest.mark.parametrize("open_at", [2, 3])
+def test_open_quote_swallows_no_row(open_at, tmp_path):
+    """The rows below it must not end up inside its text without a word."""
+    lines = ["text\tn", "dire\t1", "so-so\t2", "fine\t3", "good\t4"]
+    lines[open_at - 1] = '"' + lines[open_at - 1]
+    (tmp_path / "in.tsv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(UserError, match=rf"in.tsv, row {open_at}: not TSV .*quote left open"):
+        batch.Job(str(tmp_path / "in.tsv"), "text")
+
+
+def test_wrong_quotes_within_a_line_are_one_bad_row(tmp_path):
+    (tmp_path / "in.csv").write_text('text,n\nfine,1\n\n"so" so,2\ngood,3\n"never closed,4')
+    target = tmp_path / "out.jsonl"
+    assert run(batch.Job(str(tmp_path / "in.csv"), "text"), target) == (4, 2)
+    found = [json.loads(line) for line in target.read_text().splitlines()]
+    assert ["not CSV" in (row["error"] or "") for row in found] == [False, True, False, True]
+
+
 def test_progress_counts_reviews_as_they_are_scored(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "PART", 20)
     job = batch.Job(str(write(tmp_path / "in.csv", "csv")), "review")
     seen = []
-    parts = batch.open_parts(job, tmp_path / "out.csv", False, Path("model"))
+    parts = parts_with(job, tmp_path / "out.csv")
     batch.to_file(job, count_up, tmp_path / "out.csv", parts, seen.append)
     assert seen == [20, 20, 40, 40, 50, 50]

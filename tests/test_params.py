@@ -67,6 +67,13 @@ def test_flag_that_the_model_has_fixed_is_refused_after_training(capsys, names, 
     assert "the trained model has fixed it" in refusal(capsys, names, *arguments)
 
 
+@pytest.mark.parametrize(
+    "names, arguments", [(settings.PREDICT, ["--data", "x.csv"]), (settings.TRAIN, ["--split=dev"])]
+)
+def test_flag_that_is_not_read_is_not_said_to_be_fixed(capsys, names, arguments):
+    assert "is not read here; --help" in refusal(capsys, names, *arguments)
+
+
 def test_flags_become_settings_of_the_right_type():
     parser = settings.make_parser("test", settings.TRAIN)
     line = "--max-length 512 --learning-rate 3e-5 --truncation tail --deterministic"

@@ -12,6 +12,7 @@ from conftest import contents, run_script, write_csv
 
 import analysis
 import metrics
+import scores
 from params import UserError
 
 
@@ -215,6 +216,12 @@ def test_model_that_may_have_learnt_from_dev_is_not_compared_on_it(trained, tmp_
     (home / "1" / "model.json").write_text(json.dumps(details))
     done = run_script("model_evaluate.py", "--compare", "saved_model/1", cwd=tmp_path)
     assert done.returncode == 2 and "may have learnt from 1 of these reviews" in done.stderr
+
+
+def test_label_may_be_called_none(tmp_path):
+    table = "id,label,predicted,probability,logit,token_count\na,NA,None,0.25,-1.1,7\n"
+    (tmp_path / "scores.csv").write_text(table)
+    assert scores.read(tmp_path / "scores.csv").labels == ["None"]
 
 
 @pytest.mark.parametrize(

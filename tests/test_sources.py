@@ -166,6 +166,15 @@ def test_wrong_tarball_is_refused_with_one_line(damage, says, tmp_path):
     assert "\n" not in str(caught.value) and "aclImdb_v1.tar.gz" in str(caught.value)
 
 
+def test_review_that_cannot_be_decoded_is_named(tmp_path):
+    rows = [(text, number % 2) for number, (text, _) in enumerate(made_up_rows(4))]
+    make_folder(sources.canonical(rows, "made up"), tmp_path)
+    one = next((tmp_path / "aclImdb" / "train" / "pos").glob("*.txt"))
+    one.write_bytes(b"caf\xe9")
+    with pytest.raises(UserError, match=f"{one.name} is not UTF-8"):
+        sources.load_imdb("train", Params(source="aclimdb", data_folder=str(tmp_path)))
+
+
 def test_test_split_that_cannot_be_had_names_the_ways_to_get_it(tmp_path, monkeypatch):
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -67,7 +67,20 @@ def test_dev_reviews_that_are_gone_are_counted(tmp_path):
 def test_reviews_of_one_label_cannot_be_learnt_from():
     rows = sources.canonical([(text, 1) for text, _ in made_up_rows(103)], "made up")
     with pytest.raises(UserError, match="same label"):
-        splits.split(rows, 0.2, 0)
+        splits.train_and_dev(rows, Params())
+    rare = sources.canonical([("good", 1), *((f"bad {n}", 0) for n in range(99))], "made up")
+    with pytest.raises(UserError, match="same label"):
+        splits.train_and_dev(rare, Params(train_examples=3))
+
+
+def test_file_that_was_trained_on_is_said_to_be(tmp_path, capsys):
+    path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
+    details = {"labels": ["neg", "pos"], "settings": {"data": str(path)}}
+    splits.load_split(Params(data=f"{tmp_path}/../{tmp_path.name}/mine.csv"), details)
+    assert "mine.csv is what the model was trained on" in capsys.readouterr().err
+    other = write_csv(tmp_path / "other.csv", [("a gem", 1), ("dire", 0)])
+    splits.load_split(Params(data=str(other)), details)
+    assert capsys.readouterr().err == ""
 
 
 def test_dev_sentences_need_sentences(tmp_path):
