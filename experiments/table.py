@@ -156,7 +156,8 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
         x = statistics.mean(run["train"]["train_seconds"] / 60 for run in runs)
         y = statistics.mean(run["train"]["dev_accuracy"] for run in runs)
         axis.plot(x, y, "k*", markersize=11)
-        axis.annotate(name, (x, y), textcoords="offset points", xytext=(8, -4), fontsize=9)
+        place = {"textcoords": "offset points", "xytext": (-8, -4), "ha": "right"}
+        axis.annotate(name, (x, y), fontsize=9, **place)
     linear = ROOT / "benchmarks" / "results" / "linear.json"
     if linear.is_file():
         models = json.loads(linear.read_text(encoding="utf-8"))["models"]
