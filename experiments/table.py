@@ -81,7 +81,7 @@ def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> s
     head = ["", "recipe", "dev", "test", "calibration error", "Rotten Tomatoes", "minutes", "runs"]
     rows = []
     for name, runs in groups.items():
-        minutes = mean([run["train"]["total_seconds"] / 60 for run in runs], "{:.0f}")
+        minutes = mean([run["train"]["total_seconds"] / 60 for run in runs], "{:.1f}")
         rows.append(
             [
                 name,
@@ -156,7 +156,7 @@ def figure(curve: dict[str, Runs], full: dict[str, Runs], path: Path) -> None:
         x = statistics.mean(run["train"]["train_seconds"] / 60 for run in runs)
         y = statistics.mean(run["train"]["dev_accuracy"] for run in runs)
         axis.plot(x, y, "k*", markersize=11)
-        place = {"textcoords": "offset points", "xytext": (-8, -4), "ha": "right"}
+        place = {"textcoords": "offset points", "xytext": (0, -17), "ha": "center"}
         axis.annotate(name, (x, y), fontsize=9, **place)
     linear = ROOT / "benchmarks" / "results" / "linear.json"
     if linear.is_file():
