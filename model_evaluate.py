@@ -50,10 +50,11 @@ def main() -> int:
 
     # What cannot be had is said before TensorFlow's seconds.
     details = infer.load_details(infer.find_model(params.model_folder))
-    reviews, name = splits.load_split(params, details)
     if arguments.compare:
         other_folder = infer.find_model(arguments.compare)
         other_details = infer.load_details(other_folder)
+    reviews, name = splits.load_split(params, details)  # may download
+    if arguments.compare:
         infer.require_comparable(details, other_details, other_folder, name)
     if arguments.target_precision is not None:
         on_dev = dataclasses.replace(params, data="imdb", split="dev")

@@ -62,7 +62,10 @@ def train_and_dev(reviews: Reviews, params: Params) -> tuple[Reviews, Reviews]:
     train = limit(train, params.train_examples, params.split_seed)
     dev = limit(dev, params.dev_examples, params.split_seed)
     if len(np.unique(train.labels)) == 1:
-        raise UserError(f"{reviews.source}: all reviews to train on have the same label")
+        raise UserError(
+            f"{reviews.source}: all {len(train.ids)} reviews to train on have the same label: "
+            "add some of the other, or take more with --train-examples"
+        )
     return train, dev
 
 
