@@ -11,12 +11,12 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from model import INPUTS, Preprocessing
-from params import Params, log
-from sentences import sentences
-from sources import Reviews
-from splits import limit
-from text import kept_tokens
+from params import Params
+from sentiment.errors import log
+from sentiment.model.classifier import INPUTS, Preprocessing
+from sentiment.reviews.sentences import sentences
+from sentiment.reviews.sources import Reviews
+from sentiment.reviews.splits import limit
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
 WINDOW = 50
@@ -62,14 +62,14 @@ def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params)
     """What a training learns from: `reviews`, and in each epoch --sentence-share sentences of each,
     as far as it has them: the next ones in every epoch, from the beginning again after the last.
     """
-    wanted, choice = round(len(reviews.ids) * params.sentence_share), params.sentence_choice
+    wanted = round(len(reviews.ids) * params.sentence_share)
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
     texts = reviews
     for epoch in range(params.epochs):
         for number in rounds:
             left = wanted - number * len(reviews.ids)
             some = limit(reviews, left, params.split_seed)
-            texts = texts.join(sentences(some, choice, number, epoch * len(rounds)))
+            texts = texts.join(sentences(some, number, epoch * len(rounds)))
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
         log(f"besides, in each epoch: {found:,} single sentences of these reviews")
@@ -90,20 +90,12 @@ def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.D
     )
 
 
-def epoch_lengths(params: Params) -> list[int]:
-    """The max length of each epoch: the last one's is always what will be read afterwards."""
-    short = min(params.short_epochs, params.epochs - 1)
-    whole = [params.max_length] * (params.epochs - short)
-    return [min(params.short_length, params.max_length)] * short + whole
-
-
-def epoch_tokens(lessons: Lessons, params: Params) -> list[int]:
+def epoch_tokens(lessons: Lessons, epochs: int) -> list[int]:
     """How many tokens each epoch reads."""
     read = []
-    for number, length in enumerate(epoch_lengths(params)):
+    for number in range(epochs):
         sizes = lessons.of_epoch(number).map(lambda ids, _: tf.size(ids["input_mask"]))
-        tokens = np.concatenate(list(sizes.batch(4096).as_numpy_iterator()))
-        read.append(int(np.minimum(tokens, length).sum()))
+        read.append(int(np.concatenate(list(sizes.batch(4096).as_numpy_iterator())).sum()))
     return read
 
 
@@ -111,25 +103,16 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
     The order is a function of (seed, epoch). No text is dropped; an epoch's last batch in the
-    sorted order may be smaller. How many tokens each epoch reads: epoch_lengths.
+    sorted order may be smaller.
     """
     batches = lessons.steps(params.batch_size)
-    lengths = epoch_lengths(params)
-    kept = [kept_tokens(length, params.truncation, params.head_share) for length in lengths]
-
-    def shorten(ids: dict[str, tf.Tensor], number: tf.Tensor) -> dict[str, tf.Tensor]:
-        length, (head, tail) = tf.size(ids["input_mask"]), tf.unstack(tf.constant(kept)[number])
-        position = tf.range(length)
-        inside = (position <= head) | (length - position <= tail + 1)  # [CLS], [SEP] stay
-        return {name: tf.boolean_mask(ids[name], inside) for name in INPUTS}
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
-        data = lessons.of_epoch(number)
-        if min(lengths) < params.max_length:
-            data = data.map(lambda ids, label: (shorten(ids, number), label), tf.data.AUTOTUNE)
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
-        shuffled = data.shuffle(lessons.texts, seed=seed, reshuffle_each_iteration=False)
+        shuffled = lessons.of_epoch(number).shuffle(
+            lessons.texts, seed=seed, reshuffle_each_iteration=False
+        )
         sorted_batches = by_length(shuffled, params.batch_size, WINDOW)
         return sorted_batches.shuffle(batches, seed=seed, reshuffle_each_iteration=False)
 

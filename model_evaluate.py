@@ -19,73 +19,50 @@ Takes about a minute for dev and 3 for test on 2 CPU cores with the default mode
 a minute more.
 """
 
+import argparse
 import dataclasses
-import json
 
 import params as settings
-from params import UserError, log
+from params import Params
+from sentiment import command_line, machine
+from sentiment.errors import UserError, log
 
 
 def main() -> int:
-    parser = settings.make_parser(__doc__, settings.EVALUATE)
-    add = parser.add_argument
-    add("--report", action="store_true", help="write a page with figures and explained reviews")
-    add("--compare", metavar="MODEL", help="another model's folder: is the difference chance?")
-    add("--threshold", type=float, help="positive from this probability on, for the report")
-    add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
-    add("--save", action="store_true", help="publish a new version whose label uses the threshold")
-    params, arguments = settings.parse(parser)
-    asked = [arguments.threshold, arguments.target_precision]
-    if any(value is not None and not 0 < value < 1 for value in asked):
-        parser.error("--threshold and --target-precision must be between 0 and 1")
-    if None not in asked:
-        parser.error("--threshold and --target-precision say the same: give one")
-    if arguments.save and asked == [None, None]:
-        parser.error("--save needs --threshold or --target-precision")
+    params, arguments = read_settings()
 
-    import infer
-    import machine
-    import sources
-    import splits
+    from sentiment.model import versions
+    from sentiment.reviews import sources, splits
+    from sentiment.scoring import infer
 
-    # What cannot be had is said before TensorFlow's seconds.
-    details = infer.load_details(infer.find_model(params.model_folder))
+    # Model and reviews. What cannot be had is said before TensorFlow's seconds.
+    details = versions.load_details(versions.find_model(params.model_folder))
     if arguments.compare:
-        other_folder = infer.find_model(arguments.compare)
-        other_details = infer.load_details(other_folder)
+        other_folder = versions.find_model(arguments.compare)
+        other_details = versions.load_details(other_folder)
     reviews, name = splits.load_split(params, details)  # may download
     if arguments.compare:
         infer.require_comparable(details, other_details, other_folder, name)
     if arguments.target_precision is not None:
         on_dev = dataclasses.replace(params, data="imdb", split="dev")
         dev, _ = splits.load_split(on_dev, details)
+
     device, precision = machine.start(params.precision)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
-        import numpy as np
-
-        import analysis
-        import card
-        import metrics
-        import report
-        import scores
+        from sentiment.model import export
+        from sentiment.report import analysis, card, metrics, report
+        from sentiment.scoring import scores
     log("settings:")
-    settings.echo(params, settings.EVALUATE)
+    command_line.echo(params, settings.EVALUATE)
     log(f"device: {device}; precision: {precision}; model: {model.folder}")
 
+    # Scores, and what they come to.
     scored = scores.score(model, reviews, name, precision)
-    predictions = scored.predictions
-    predicted = np.array([details["labels"].index(label) for label in predictions.labels])
-    results = metrics.evaluate(reviews.labels, predictions.probabilities, predicted)
-    # As they were before the temperature was fitted on dev.
-    before = metrics.sigmoid(predictions.logits * details["temperature"])
-    results["before_temperature"] = {
-        "brier": metrics.brier(reviews.labels, before),
-        "calibration_error": metrics.calibration_error(reviews.labels, before),
-    }
-    cut = float(np.mean(predictions.token_counts > details["settings"]["max_length"]))
-    show(results, details["labels"], cut)
+    results = metrics.of_predictions(reviews.labels, scored.predictions, details)
+    show(results, details["labels"])
 
+    # What was asked for besides.
     extra = {}
     threshold = arguments.threshold
     if arguments.target_precision is not None:
@@ -94,15 +71,17 @@ def main() -> int:
             dev.labels, probabilities, arguments.target_precision
         )
     if threshold is not None:
-        found = analysis.at_threshold(reviews.labels, predictions.probabilities, threshold)
-        extra["threshold"] = found
-        print("with threshold " + ", ".join(f"{k} {v:.4f}" for k, v in found.items()))
+        probabilities = scored.predictions.probabilities
+        extra["threshold"] = analysis.at_threshold(reviews.labels, probabilities, threshold)
+        figures = (f"{name} {value:.4f}" for name, value in extra["threshold"].items())
+        print("with threshold " + ", ".join(figures))
     if arguments.compare:
         other = infer.load_model(arguments.compare)
         extra["comparison"] = report.compare(reviews, scored, model, other, name, precision)
+
+    # The record.
     results |= {
         "split": name,
-        "share_cut": cut,
         "skipped_rows": reviews.skipped,
         "seconds": scored.seconds,
         "reviews_per_second": len(reviews.texts) / scored.seconds,
@@ -114,12 +93,14 @@ def main() -> int:
     }
     try:
         written = [scored.stem.with_name(f"{name}.json")]
-        written[0].write_text(json.dumps(results | extra, indent=1) + "\n", encoding="utf-8")
+        versions.write_json(written[0], results | extra)
         written.append(card.write(model.folder))
         if arguments.report:
-            written += report.write(scored.stem, model, reviews, predictions, results, extra)
+            written += report.write(scored, model, reviews, results, extra)
         if arguments.save:
-            published = scores.publish_with_threshold(model, threshold)
+            published = export.publish_with_threshold(
+                model.folder, model.loaded, details, threshold
+            )
             written += [published, card.write(published)]
     except OSError as error:
         raise UserError(f"cannot write beside {model.folder}: {error.strerror}") from None
@@ -127,7 +108,27 @@ def main() -> int:
     return 0
 
 
-def show(results: dict, labels: list[str], cut: float) -> None:
+def read_settings() -> tuple[Params, argparse.Namespace]:
+    """The command line: settings, and what is asked for besides the figures."""
+    parser = command_line.make_parser(__doc__, settings.EVALUATE)
+    add = parser.add_argument_group("What is asked for besides").add_argument
+    add("--report", action="store_true", help="write a page with figures and explained reviews")
+    add("--compare", metavar="MODEL", help="another model's folder: is the difference chance?")
+    add("--threshold", type=float, help="positive from this probability on, for the report")
+    add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
+    add("--save", action="store_true", help="publish a new version whose label uses the threshold")
+    params, arguments = command_line.parse(parser)
+    asked = [arguments.threshold, arguments.target_precision]
+    if any(value is not None and not 0 < value < 1 for value in asked):
+        parser.error("--threshold and --target-precision must be between 0 and 1")
+    if None not in asked:
+        parser.error("--threshold and --target-precision say the same: give one")
+    if arguments.save and asked == [None, None]:
+        parser.error("--save needs --threshold or --target-precision")
+    return params, arguments
+
+
+def show(results: dict, labels: list[str]) -> None:
     """Print the figures as a person reads them."""
     low, high = results["accuracy_interval_95"]
     print(f"accuracy   {results['accuracy']:.4f}   (95 % interval {low:.4f} to {high:.4f})")
@@ -143,8 +144,10 @@ def show(results: dict, labels: list[str], cut: float) -> None:
     print(f"confusion (rows: true label, columns: {labels[0]}, {labels[1]})")
     print(f"  {labels[0]:<{width}} {true_negative:7d} {false_positive:7d}")
     print(f"  {labels[1]:<{width}} {false_negative:7d} {true_positive:7d}")
-    print(f"the model's max length cut {cut:.1%} of {results['reviews']:,} reviews")
+    print(
+        f"the model's max length cut {results['share_cut']:.1%} of {results['reviews']:,} reviews"
+    )
 
 
 if __name__ == "__main__":
-    settings.run(main)
+    command_line.run(main)

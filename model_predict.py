@@ -26,7 +26,9 @@ from pathlib import Path
 from typing import Any
 
 import params as settings
-from params import Params, UserError, log
+from params import Params
+from sentiment import command_line, machine
+from sentiment.errors import UserError, log
 
 EXAMPLES = [
     "this is such an amazing movie!",
@@ -38,15 +40,15 @@ EXAMPLES = [
 
 
 def main() -> int:
-    parser = settings.make_parser(__doc__, settings.PREDICT)
+    parser = command_line.make_parser(__doc__, settings.PREDICT, "[REVIEW ...]")
     parser.add_argument("reviews", nargs="*", metavar="REVIEW", help="a review; quote it")
-    add = parser.add_argument
+    add = parser.add_argument_group("What is asked for").add_argument
     add("--json", action="store_true", help="print JSON, a line a review")
     add("--explain", action="store_true", help="show which words carried each decision")
     add("--input", metavar="FILE", help="score the reviews of a file; - is standard input")
     add("--output", metavar="FILE", type=Path, help="write them there, with the input's columns")
     add("--resume", action="store_true", help="go on with an --output that was cut off")
-    params, arguments = settings.parse(parser)
+    params, arguments = command_line.parse(parser)
     if arguments.input and (arguments.reviews or arguments.explain):
         parser.error("--input scores a file: leave out --explain and other reviews")
     if not arguments.input and (arguments.output or arguments.resume):
@@ -58,21 +60,21 @@ def main() -> int:
 
 def load(params: Params) -> Any:
     """The model, a missing or foreign one being said before TensorFlow's seconds."""
-    import infer
-    import machine
+    from sentiment.model import versions
+    from sentiment.scoring import infer
 
-    infer.load_details(infer.find_model(params.model_folder))
+    versions.load_details(versions.find_model(params.model_folder))
     machine.start(params.precision)
     return infer.load_model(params.model_folder)
 
 
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
+    from sentiment.scoring import batch, explain
+
     reviews = arguments.reviews
     if not reviews:
         reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
-    import batch
-
     problems = [batch.problem_of(review) for review in reviews]
     for number, (review, problem) in enumerate(zip(reviews, problems, strict=True), 1):
         if problem:
@@ -81,8 +83,6 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
     model = load(params)
-    import explain
-
     width = min(max(len(one_line(review)) for review in wanted), 80)
     for review, row in zip(wanted, answers(model, wanted), strict=True):
         because = explain.explain_or_say(model, review) if arguments.explain else None
@@ -99,12 +99,12 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
 
 def score_file(params: Params, arguments: argparse.Namespace) -> int:
     """Score a file of any size into another, or onto standard output."""
-    import batch
-    import infer
+    from sentiment.model import versions
+    from sentiment.scoring import batch, infer
 
     target = arguments.output
     job = batch.Job(arguments.input, params.text_column)
-    model_folder = infer.find_model(params.model_folder)
+    model_folder = versions.find_model(params.model_folder)
     parts = batch.open_parts(job, target, arguments.resume, model_folder, params.precision)
     answer = partial(answers, load(params))
     done = min(len(parts) * batch.PART, job.count)
@@ -125,7 +125,7 @@ def answers(
     model: Any, texts: list[str], progress: Callable[[int], None] | None = None
 ) -> Iterator[dict[str, Any]]:
     """One dict a review: label, probability, and whether the review was cut."""
-    import infer
+    from sentiment.scoring import infer
 
     found = infer.infer(model, texts, progress)
     longest = model.details["settings"]["max_length"]
@@ -146,4 +146,4 @@ def one_line(review: str) -> str:
 
 
 if __name__ == "__main__":
-    settings.run(main)
+    command_line.run(main)

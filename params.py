@@ -7,20 +7,13 @@ once. What a trained model fixes is stored with it and read from there by evalua
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
-import os
-import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NamedTuple
 
-
-class UserError(Exception):
-    """Something the user can put right. The message names the thing and the way out."""
-
+from sentiment.errors import UserError
 
 TFHUB = "https://tfhub.dev/"
 SMALL_BERT = TFHUB + "tensorflow/small_bert/"
@@ -61,7 +54,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "quick": {"max_length": 96, "sentence_share": 0},
     "default": {},
     "best": {"max_length": 512, "epochs": 2, "sentence_share": 4},
-    # The project that this one follows: 0.8850 on test. It needs a GPU and the Hub.
+    # As percent4/tf_hub_english_text_classification: 0.8850 on test. It needs a GPU and the Hub.
     "bert-base": {
         "encoder": "bert-base",
         "max_length": 128,
@@ -78,9 +71,14 @@ def setting(
     text: str,
     choices: tuple[str, ...] | None = None,
     allowed: tuple[Callable[[Any], bool], str] | None = None,
+    group: str | None = None,
 ) -> Any:
-    """A dataclass field: default, help text, and either choices or (test, what would be right)."""
-    return field(default=default, metadata={"help": text, "choices": choices, "allowed": allowed})
+    """A dataclass field: default, help text, and either choices or (test, what would be right).
+
+    `group` is the heading above this setting and those that follow it, here and in --help.
+    """
+    known = {"help": text, "choices": choices, "allowed": allowed, "group": group}
+    return field(default=default, metadata=known)
 
 
 def between(low: float, high: float) -> tuple[Callable[[Any], bool], str]:
@@ -102,11 +100,16 @@ class Params:
     """The settings of one run. Frozen: what was printed at the start is what was used."""
 
     preset: str = setting(
-        "default", "a set of settings; a flag beside it overrides it", choices=tuple(PRESETS)
+        "default",
+        "a set of settings; a flag beside it overrides it",
+        choices=tuple(PRESETS),
     )
 
-    # Reviews: where they come from and which are which.
-    data: str = setting("imdb", "'imdb', or a CSV, TSV, JSONL or Parquet file of your own")
+    data: str = setting(
+        "imdb",
+        "'imdb', or a CSV, TSV, JSONL or Parquet file of your own",
+        group="Reviews: where they come from and which are which",
+    )
     data_folder: str = setting("data", "folder where reviews are looked for and downloads kept")
     source: str = setting(
         "auto",
@@ -139,22 +142,17 @@ class Params:
         "epoch: cheap, and a help with short texts and with whole reviews",
         allowed=between(0, 16),
     )
-    sentence_choice: str = setting(
-        "any",
-        "which: any, the last ones, or spans of one to three",
-        choices=("any", "last", "span"),
-    )
     split: str = setting(
         "dev",
         "dev, the official test split, one sentence of each dev review, or Rotten Tomatoes",
         choices=("dev", "test", "dev-sentences", "rotten-tomatoes"),
     )
 
-    # Encoder: who reads the reviews.
     encoder: str = setting(
         "auto",
         f"one of {', '.join(ENCODERS)}, a TF Hub URL, a Kaggle handle or a folder; "
         "auto is minilm without a GPU and bert-base with one",
+        group="Encoder: who reads the reviews",
     )
     preprocessor: str = setting(
         "auto", "URL, Kaggle handle or folder; auto is the one that belongs to the encoder"
@@ -167,11 +165,11 @@ class Params:
         choices=("auto", "pooled", "mean"),
     )
 
-    # How much of a review is read: this decides accuracy and cost more than anything else here.
     max_length: int = setting(
         192,
         "tokens of a review that are read, [CLS] and [SEP] included; cost grows with it",
         allowed=((lambda value: value >= 8), "8 or more, up to the encoder's maximum"),
+        group="How much of a review is read: it decides accuracy and cost most",
     )
     truncation: str = setting(
         "head+tail",
@@ -184,24 +182,15 @@ class Params:
         allowed=between(0, 1),
     )
 
-    # Training recipe.
-    batch_size: int = setting(32, "texts an optimiser step", allowed=between(1, 65536))
+    batch_size: int = setting(
+        32, "texts an optimiser step", allowed=between(1, 65536), group="Training recipe"
+    )
     micro_batch: int = setting(
         0,
         "texts computed at a time within a step, for GPUs with little memory; 0 is all at once",
         allowed=NOT_NEGATIVE,
     )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))
-    short_epochs: int = setting(
-        0,
-        "how many of them, the first and never the last, read at most --short-length tokens",
-        allowed=NOT_NEGATIVE,
-    )
-    short_length: int = setting(
-        64,
-        "tokens of a review that are read in those",
-        allowed=((lambda value: value >= 8), "8 or more"),
-    )
     learning_rate: float = setting(
         0.0,
         "peak learning rate; 0 takes what suits the encoder: 1e-4 for minilm, 3e-5 for bert-base",
@@ -222,27 +211,26 @@ class Params:
     label_smoothing: float = setting(
         0.0, "how far the labels 0 and 1 move towards 0.5 in the loss, as a share", allowed=SHARE
     )
-    average_momentum: float = setting(
-        0.0,
-        "momentum of the moving average of the weights that is measured and exported, such as "
-        "0.99; 0 takes the weights themselves",
-        allowed=SHARE,
-    )
     dropout: float = setting(0.1, "dropout before the classifier", allowed=SHARE)
     seed: int = setting(0, "seed of shuffling, dropout and the classifier", allowed=NOT_NEGATIVE)
     deterministic: bool = setting(False, "make runs repeat to the bit; slower")
 
-    # Machine and files.
     precision: str = setting(
         "auto",
         "auto is bfloat16 on CPUs that have it and float32 elsewhere (TF32 on GPUs)",
         choices=("auto", "float32", "bfloat16"),
+        group="Machine and files",
     )
     model_folder: str = setting(
         "saved_model", "folder of numbered models; evaluate and predict read the newest, or N in it"
     )
 
 
+# Those that people change first: --help begins with them.
+FIRST = ("preset", "data", "text_column", "label_column", "labels", "train_examples")
+FIRST += ("encoder", "max_length", "epochs", "model_folder")
+
+# Which settings a script reads.
 REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", "skip_bad_rows")
 TRAIN = tuple(f.name for f in dataclasses.fields(Params) if f.name != "split")
 EVALUATE = (*REVIEWS, "split", "precision", "model_folder")
@@ -250,64 +238,8 @@ PREDICT = ("text_column", "precision", "model_folder")
 
 
 def flag(name: str) -> str:
+    """`max_length` -> `--max-length`."""
     return "--" + name.replace("_", "-")
-
-
-class Parser(argparse.ArgumentParser):
-    """argparse, with one-line errors: the usage text would bury what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; --help lists the flags\n")
-
-
-def make_parser(description: str, names: Sequence[str]) -> Parser:
-    """A parser with one flag for each setting in `names`."""
-    # No abbreviations: `--max` must not quietly become `--max-length`.
-    parser = Parser(
-        description=description,
-        allow_abbrev=False,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    for item in dataclasses.fields(Params):
-        if item.name not in names:
-            continue
-        text = item.metadata["help"].replace("%", "%%")
-        if isinstance(item.default, bool):
-            parser.add_argument(flag(item.name), action="store_true", help=text)
-            continue
-        parser.add_argument(
-            flag(item.name),
-            default=item.default,
-            type=type(item.default),
-            choices=item.metadata["choices"],
-            metavar=None if item.metadata["choices"] else type(item.default).__name__.upper(),
-            help=f"{text} (default: {item.default})",
-        )
-    return parser
-
-
-def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, argparse.Namespace]:
-    """Read the command line, refuse impossible settings, and return (settings, other arguments)."""
-    arguments, _ = parser.parse_known_args(argv)  # a first time, for the preset alone
-    if "preset" in arguments:
-        parser.set_defaults(**PRESETS[arguments.preset])
-    arguments, unknown = parser.parse_known_args(argv)
-    known = {item.name for item in dataclasses.fields(Params)}
-    for word in unknown:
-        name = word.split("=")[0].lstrip("-").replace("-", "_")
-        if word.startswith("--") and name in known:
-            fixed = "preset" not in arguments and name not in EVALUATE
-            why = ": the trained model has fixed it" if fixed else ""
-            parser.error(f"{flag(name)} is not read here{why}")
-    if unknown:
-        parser.error(f"unknown: {' '.join(unknown)}")
-    given = {name: value for name, value in vars(arguments).items() if name in known}
-    params = Params(**given)
-    try:
-        check(params)
-    except UserError as error:
-        parser.error(str(error))
-    return params, arguments
 
 
 def check(params: Params) -> None:
@@ -341,46 +273,3 @@ def suited(params: Params, encoder: str) -> Params:
     rate = params.learning_rate or known.learning_rate
     pooling = known.pooling if params.pooling == "auto" else params.pooling
     return dataclasses.replace(params, encoder=encoder, learning_rate=rate, pooling=pooling)
-
-
-def echo(params: Params, names: Sequence[str]) -> None:
-    """Print the settings in use, one line each, those that are not the default marked."""
-    defaults = Params()
-    for name in names:
-        value = getattr(params, name)
-        mark = "" if value == getattr(defaults, name) else "   (changed)"
-        log(f"  {name:<15} {value}{mark}")
-
-
-def require_writable(folder: str | Path) -> None:
-    """Make a folder if it is not there. Raises UserError when nothing can be written into it."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {folder} ({error.strerror}): name another") from None
-
-
-def log(message: str) -> None:
-    """Say something to the person who waits; results alone go to standard output."""
-    print(message, file=sys.stderr, flush=True)
-
-
-def run(main: Callable[[], int]) -> NoReturn:
-    """Run a script's main. Exit codes: 0 all done, 1 some inputs refused, 2 nothing answered."""
-    try:
-        code = main()
-    except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        code = 2
-    except BrokenPipeError:  # whoever read the output, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except OSError as error:  # a file that cannot be read or written, wherever it was met
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
-        code = 130
-    sys.exit(code)

@@ -279,9 +279,12 @@ def onnx_file(precision: str) -> Path:
 
 def export_folder(max_length: int) -> Path:
     """The exported classifier; another after any change of the encoder's or the export's code."""
-    import downloads
+    from sentiment import downloads
 
-    code = "".join(downloads.sha256_of(ROOT / name)[:6] for name in ("bert.py", "model.py"))
+    code = "".join(
+        downloads.sha256_of(ROOT / "sentiment" / "model" / name)[:6]
+        for name in ("bert.py", "classifier.py", "export.py")
+    )
     return ARTEFACTS / f"export-{max_length}-{code}"
 
 
@@ -296,8 +299,7 @@ def our_params(max_length: int, **changes: Any) -> Any:
         batch_size=BATCH_SIZE,
         learning_rate=LEARNING_RATE,
         pooling="pooled",  # as the peers' classification heads have it
-        short_epochs=0,  # nor have they these
-        sentence_share=0.0,
+        sentence_share=0.0,  # nor have they these
         source="embedded",
         data_folder=str(ROOT / "data"),
         encoder_folder=str(ROOT / "data" / "encoders"),
@@ -334,7 +336,7 @@ def read(name: str) -> dict[str, Any]:
 
 def write(name: str, content: dict[str, Any], threads: int) -> None:
     """Write results/`name`.json: the figures, the command, the machine, the versions."""
-    import machine
+    from sentiment import machine
 
     flags = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16")
     record = {

@@ -78,9 +78,9 @@ def main() -> None:
     train = common.reviews("train", arguments.train_examples)
     parts = {"train": train, "dev": common.reviews("dev")}
     if arguments.test:
-        import sources
         from params import Params
-        from text import MARKUP
+        from sentiment.reviews import sources
+        from sentiment.reviews.text import MARKUP
 
         test = sources.load_imdb("test", Params(data_folder=arguments.data_folder))
         parts["test"] = [re.sub(MARKUP, " ", text) for text in test.texts], test.labels

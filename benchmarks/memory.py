@@ -35,7 +35,7 @@ def score_short(count: int, max_length: int) -> None:
     """This project on `count` short texts, one window of infer.infer in memory at a time."""
     import scoring
 
-    import infer
+    from sentiment.scoring import infer
 
     texts = [" ".join(text.split()[:WORDS]) for text in common.reviews("train")[0]]
     scorer = scoring.scorer("ours", max_length)

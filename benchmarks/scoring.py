@@ -35,10 +35,10 @@ Scorer = Callable[[list[str]], Any]  # texts -> float [N], probabilities of the 
 
 
 def ours(precision: str, max_length: int) -> Scorer:
-    import machine
+    from sentiment import machine
 
     machine.start(precision)
-    import infer
+    from sentiment.scoring import infer
 
     loaded = infer.load_model(common.export_folder(max_length))
     return lambda texts: infer.infer(loaded, texts).probabilities

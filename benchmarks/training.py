@@ -69,20 +69,20 @@ class Ours:
     """What model_train.py does, up to `fit`."""
 
     def __init__(self, precision: str, texts: list[str], labels: list[int], max_length: int, **p):
-        import machine
+        from sentiment import machine
 
         _, self.precision = machine.start(precision)
         import tf_keras
 
         import data_loader
-        import encoders
-        import fit
-        import model
+        from sentiment.model import encoders
+        from sentiment.model.classifier import build_classifier
+        from sentiment.training import fit
 
         self.keras, self.data_loader = tf_keras, data_loader
         params = common.our_params(max_length, **p)
         pair = encoders.resolve("minilm", "auto", params.encoder_folder)
-        self.classifier = model.build_classifier(pair, params)
+        self.classifier = build_classifier(pair, params)
         self.network = self.classifier.network
         self.steps = -(-len(texts) // params.batch_size)
         self.encoded = self.encode(texts, labels)
@@ -97,7 +97,7 @@ class Ours:
     def encode(self, texts: list[str], labels: list[int]) -> Any:
         import numpy as np
 
-        from sources import Reviews
+        from sentiment.reviews.sources import Reviews
 
         reviews = Reviews(texts, np.array(labels, np.int32), [], "benchmark")
         return self.data_loader.encode(reviews, self.classifier.preprocessing)

@@ -34,8 +34,9 @@ RESULTS = ROOT / "results"
 MODELS = ROOT / "data" / "experiments"
 sys.path.insert(1, str(ROOT))
 
-import sources  # noqa: E402
-from params import PRESETS, Params, UserError  # noqa: E402
+from params import PRESETS, Params  # noqa: E402
+from sentiment.errors import UserError  # noqa: E402
+from sentiment.reviews import sources  # noqa: E402
 
 # Tokens that a mean IMDB review has left at a max length (measured by summary.count_tokens),
 # and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.

@@ -16,13 +16,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf  # noqa: E402
 
-import bert  # noqa: E402
 import data_loader  # noqa: E402
-import encoders  # noqa: E402
-import infer  # noqa: E402
-import model  # noqa: E402
-import sources  # noqa: E402
 from params import Params  # noqa: E402
+from sentiment.model import (
+    bert,  # noqa: E402
+    encoders,  # noqa: E402
+)
+from sentiment.model.classifier import Preprocessing
+from sentiment.reviews import sources  # noqa: E402
+from sentiment.scoring import infer  # noqa: E402
 
 ROOT = Path(__file__).parent.parent
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -101,7 +103,7 @@ def preprocessing(tiny_pair):
 
     @functools.cache
     def make(max_length=8, truncation="head", head_share=0.5):
-        return model.Preprocessing(tiny_pair.preprocessor, max_length, truncation, head_share)
+        return Preprocessing(tiny_pair.preprocessor, max_length, truncation, head_share)
 
     return make
 

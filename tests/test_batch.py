@@ -9,9 +9,8 @@ import pandas as pd
 import pytest
 from conftest import made_up_rows, run_script, write_csv
 
-import batch
-import infer
-from params import UserError
+from sentiment.errors import UserError
+from sentiment.scoring import batch, infer
 
 TEXTS = [text for text, _ in made_up_rows(50)]
 READERS = {

@@ -6,10 +6,10 @@ import zipfile
 import pytest
 from conftest import ROOT
 
-import downloads
-import encoders
-import sources
-from params import UserError
+from sentiment import downloads
+from sentiment.errors import UserError
+from sentiment.model import encoders
+from sentiment.reviews import sources
 
 
 @pytest.mark.parametrize("package", [encoders.MINILM, sources.EMBEDDED])

@@ -8,11 +8,11 @@ import tensorflow as tf
 import tensorflow_hub as hub
 from conftest import VOCABULARY
 
-import bert
-import encoders
-import model
-import optimizer
-from params import ENCODERS, Params, UserError
+from params import ENCODERS, Params
+from sentiment.errors import UserError
+from sentiment.model import bert, encoders
+from sentiment.model.classifier import INPUTS, build_classifier
+from sentiment.training import optimizer
 
 REFERENCE = Path(__file__).with_name("reference") / "minilm.npz"
 
@@ -50,7 +50,7 @@ def test_minilm_answers_like_the_original(minilm_pair, packed, reference):
 
 def test_encoder_offers_all_outputs_of_the_hub_contract(tiny_pair):
     encoder = hub.KerasLayer(tiny_pair.encoder, trainable=True)
-    ids = {name: tf.ones([3, 7], tf.int32) for name in model.INPUTS}
+    ids = {name: tf.ones([3, 7], tf.int32) for name in INPUTS}
     output = encoder(ids)
     assert set(output) == {"pooled_output", "sequence_output", "encoder_outputs", "default"}
     assert output["pooled_output"].shape == (3, 32)
@@ -76,7 +76,7 @@ def test_preprocessor_offers_the_hub_contract(tiny_pair):
 def test_random_bert_base_gives_the_seeds_model(minilm_pair, tmp_path):
     bert.Bert(bert.Shape()).save(tmp_path / "encoder")
     pair = minilm_pair._replace(encoder=str(tmp_path / "encoder"))
-    classifier = model.build_classifier(pair, Params())
+    classifier = build_classifier(pair, Params())
     variables = classifier.encoder.trainable_variables
     assert sum(int(tf.size(v)) for v in variables) == 109_482_240
     assert classifier.model.count_params() == 109_482_240 + 769
@@ -88,7 +88,7 @@ def test_random_bert_base_gives_the_seeds_model(minilm_pair, tmp_path):
 
 
 def test_minilm_decays_kernels_and_embedding_tables_only(minilm_pair):
-    classifier = model.build_classifier(minilm_pair, Params())
+    classifier = build_classifier(minilm_pair, Params())
     assert_kernels_and_tables_decay(classifier, variables=105, decayed=6 * 6 + 5)
 
 
@@ -102,7 +102,7 @@ def assert_kernels_and_tables_decay(classifier, variables: int, decayed: int) ->
 
 def test_encoder_that_reads_fewer_tokens_is_refused_before_training(tiny_pair):
     with pytest.raises(UserError, match=r"--max-length 65: tiny reads at most 64 tokens"):
-        model.build_classifier(tiny_pair, Params(max_length=65))
+        build_classifier(tiny_pair, Params(max_length=65))
 
 
 @pytest.mark.parametrize(

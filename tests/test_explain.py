@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 from conftest import LETTERS, run_script
 
-import explain
-import infer
-import machine
-from params import UserError
+from sentiment import machine
+from sentiment.errors import UserError
+from sentiment.scoring import explain, infer
 
 TEXTS = [
     "a good movie",

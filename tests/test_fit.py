@@ -7,21 +7,19 @@ import pytest
 from conftest import made_up_rows
 
 import data_loader
-import fit
-import model
-import sources
-from params import Params, UserError
+from params import Params
+from sentiment.errors import UserError
+from sentiment.model.classifier import build_classifier
+from sentiment.reviews import sources
+from sentiment.training import fit
 
 EXAMPLES, STEPS = 60, 15  # in batches of 4
 SETTINGS = Params(
     batch_size=4,
     epochs=2,
-    short_epochs=1,
-    short_length=8,
     max_length=16,
     dropout=0.5,
     learning_rate=1e-3,
-    average_momentum=0.8,
 )
 
 
@@ -50,7 +48,7 @@ def run(tiny_pair, tmp_path_factory):
                 whole(watch, *arguments)
 
             patch.setattr(fit.Watch, name, cut)
-        built = model.build_classifier(tiny_pair, SETTINGS)
+        built = build_classifier(tiny_pair, SETTINGS)
         for number, variable in enumerate(built.encoder.trainable_variables):
             variable.assign(start.setdefault(number, variable.numpy()))
         train = data_loader.encode(reviews.take(range(EXAMPLES)), built.preprocessing)
@@ -60,7 +58,16 @@ def run(tiny_pair, tmp_path_factory):
                 every.setattr(fit, "BACKUP_EVERY", 5)
                 batches = data_loader.dev_batches(dev, 4)
                 lessons = data_loader.Lessons(train, EXAMPLES)
-                found = fit.fit(built, lessons, batches, SETTINGS, backup, time.time())
+                found = fit.fit(
+                    built.network,
+                    lambda first: data_loader.train_batches(lessons, SETTINGS, first),
+                    lessons.steps(4),
+                    data_loader.epoch_tokens(lessons, 2),
+                    batches,
+                    SETTINGS,
+                    backup,
+                    time.time(),
+                )
         finally:
             patch.undo()
         return found, [variable.numpy() for variable in built.network.trainable_variables]
@@ -101,33 +108,6 @@ def test_training_that_was_cut_off_ends_with_the_same_weights(
         curves = [[point[name] for point in one.curve] for one in (found, expected)]
         assert curves[0] == pytest.approx(curves[1], abs=1e-4)
     np.testing.assert_array_equal(found.dev_labels, expected.dev_labels)
-
-
-def test_average_of_the_weights_is_measured_and_kept(tiny_pair, tmp_path):
-    """One step from weights that were 0: the average has moved (1 - momentum) of the way."""
-    rows = sources.canonical([("good", 1), ("bad", 0)], "made up")
-    found = []
-    for momentum in (0.0, 0.75):
-        params = Params(
-            max_length=8,
-            dropout=0.0,
-            weight_decay=0.0,
-            average_momentum=momentum,
-            learning_rate=1e-3,
-            warmup_share=0.0,
-            epochs=1,
-        )
-        built = model.build_classifier(tiny_pair, params)
-        data = data_loader.encode(rows, built.preprocessing)
-        lessons = data_loader.Lessons(data, 2)
-        batches = data_loader.dev_batches(data, 2)
-        before = built.network.get_layer("classifier").kernel.numpy()
-        folder = tmp_path / str(momentum)
-        fitted = fit.fit(built, lessons, batches, params, folder, time.time())
-        found.append(built.network.get_layer("classifier").kernel.numpy() - before)
-        logits = built.network.predict(batches, verbose=0).reshape(-1)
-        np.testing.assert_allclose(fitted.dev_logits, logits, atol=1e-6)
-    np.testing.assert_allclose(found[1], 0.25 * found[0], rtol=1e-3)
 
 
 def test_seconds_of_all_parts_are_counted(run, tmp_path):

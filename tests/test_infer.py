@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from conftest import made_up_rows
 
-import infer
-from params import UserError
+from sentiment.errors import UserError
+from sentiment.model import versions
+from sentiment.scoring import infer
 
 TEXTS = [text for text, _ in made_up_rows(40, seed=1)]
 
@@ -79,16 +80,16 @@ def test_no_texts_give_no_predictions(loaded):
 def test_newest_model_is_found_by_number(tmp_path):
     for name in ("1", "2", "10", "10-evaluation", "quick", ".unfinished-3"):
         (tmp_path / name).mkdir()
-    assert infer.versions(tmp_path) == [1, 2, 10]
-    assert infer.find_model(tmp_path) == tmp_path / "10"
+    assert versions.versions(tmp_path) == [1, 2, 10]
+    assert versions.find_model(tmp_path) == tmp_path / "10"
     (tmp_path / "2" / "saved_model.pb").touch()
-    assert infer.find_model(tmp_path / "2") == tmp_path / "2"
+    assert versions.find_model(tmp_path / "2") == tmp_path / "2"
 
 
 def test_missing_model_says_what_to_run_first(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match="model_train.py"):
-            infer.find_model(folder)
+            versions.find_model(folder)
 
 
 @pytest.mark.parametrize(

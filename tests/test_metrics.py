@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-import metrics
-import plots
+from sentiment.report import metrics, plots
 
 
 def test_figures_of_four_reviews():

@@ -6,8 +6,9 @@ import tensorflow as tf
 import tf_keras
 from conftest import ALPHABET, VOCABULARY, ids_of
 
-import model
 from params import Params
+from sentiment.model import versions
+from sentiment.model.classifier import INPUTS, build_classifier, divide_logits, mean_of_tokens
 
 
 def read(preprocessing, *texts: str) -> list[list[int]]:
@@ -46,7 +47,7 @@ def test_mark_up_is_removed_and_words_in_angle_brackets_stay(preprocessing):
 def test_output_is_as_long_as_the_longest_row_only(preprocessing):
     reads = preprocessing(64)
     encoded = reads(tf.constant(["good movie", "bad"]))
-    assert set(encoded) == set(model.INPUTS)
+    assert set(encoded) == set(INPUTS)
     assert encoded["input_word_ids"].numpy().tolist() == [
         ids_of("good", "movie"),
         [2, VOCABULARY.index("bad"), 3, 0],
@@ -72,7 +73,7 @@ def test_token_count_is_the_length_before_truncation(preprocessing):
 
 @pytest.fixture(scope="module")
 def classifier(tiny_pair):
-    return model.build_classifier(tiny_pair, Params(max_length=16, dropout=0.5))
+    return build_classifier(tiny_pair, Params(max_length=16, dropout=0.5))
 
 
 def test_model_has_the_seeds_layers(classifier):
@@ -105,7 +106,7 @@ def test_dropout_is_on_in_training_only(classifier):
 
 def test_classifier_starts_from_its_seed(tiny_pair):
     def kernel(seed):
-        built = model.build_classifier(tiny_pair, Params(max_length=16, seed=seed))
+        built = build_classifier(tiny_pair, Params(max_length=16, seed=seed))
         return built.network.get_layer("classifier").kernel.numpy()
 
     np.testing.assert_array_equal(kernel(0), kernel(0))
@@ -114,13 +115,13 @@ def test_classifier_starts_from_its_seed(tiny_pair):
 
 def test_mean_of_tokens_leaves_padding_out():
     sequence = tf.constant([[[1.0, 2.0], [3.0, 6.0], [9.0, 9.0]]])
-    found = model.mean_of_tokens(sequence, tf.constant([[1, 1, 0]]))
+    found = mean_of_tokens(sequence, tf.constant([[1, 1, 0]]))
     np.testing.assert_allclose(found, [[2.0, 4.0]])
 
 
 def test_pooling_decides_what_is_classified(tiny_pair):
     params = Params(max_length=16, pooling="mean")
-    classifier = model.build_classifier(tiny_pair, params)
+    classifier = build_classifier(tiny_pair, params)
     ids = classifier.preprocessing(tf.constant(["good", "bad movie a b"]))
     tokens = classifier.encoder(ids)["sequence_output"].numpy()
     mask = ids["input_mask"].numpy().astype(bool)
@@ -130,17 +131,17 @@ def test_pooling_decides_what_is_classified(tiny_pair):
 
 
 def test_temperature_divides_the_logits(tiny_pair):
-    classifier = model.build_classifier(tiny_pair, Params(max_length=16))
+    classifier = build_classifier(tiny_pair, Params(max_length=16))
     ids = classifier.preprocessing(tf.constant(["good", "bad movie"]))
     classifier.network.get_layer("classifier").bias.assign([0.5])
     before = classifier.network(ids).numpy()
-    model.divide_logits(classifier, 2.5)
+    divide_logits(classifier, 2.5)
     np.testing.assert_allclose(classifier.network(ids), before / 2.5, rtol=1e-5)
 
 
 def test_micro_batches_give_the_gradients_of_the_whole_batch(tiny_pair):
     params = Params(max_length=16, dropout=0.0, micro_batch=2)
-    classifier = model.build_classifier(tiny_pair, params)
+    classifier = build_classifier(tiny_pair, params)
     network = classifier.network
     network.compile(optimizer="sgd", loss=tf_keras.losses.BinaryCrossentropy(from_logits=True))
     ids = classifier.preprocessing(tf.constant(["good", "bad", ALPHABET, "bad movie", "a"]))
@@ -164,7 +165,7 @@ def test_published_versions_count_up_and_nothing_is_replaced(tmp_path):
         finished = folder / "finished"
         finished.mkdir(parents=True)
         (finished / "name").write_text(expected)
-        assert model.publish(finished, folder) == folder / expected
+        assert versions.publish(finished, folder) == folder / expected
     assert sorted(p.read_text() for p in folder.glob("*/name")) == ["1", "10", "11", "2"]
 
 
@@ -172,4 +173,4 @@ def test_number_whose_evaluations_are_still_there_is_not_given_again(tmp_path):
     (tmp_path / "models" / "4-evaluation").mkdir(parents=True)
     finished = tmp_path / "made"
     finished.mkdir()
-    assert model.publish(finished, tmp_path / "models").name == "5"
+    assert versions.publish(finished, tmp_path / "models").name == "5"

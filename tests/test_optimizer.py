@@ -6,9 +6,9 @@ import tensorflow as tf
 import tf_keras
 from conftest import ALPHABET
 
-import model
-import optimizer
 from params import Params
+from sentiment.model.classifier import build_classifier
+from sentiment.training import optimizer
 
 
 def make_optimizer(variables, **settings):
@@ -18,7 +18,7 @@ def make_optimizer(variables, **settings):
 
 
 def test_one_step_changes_every_trainable_weight(tiny_pair):
-    classifier = model.build_classifier(tiny_pair, Params(max_length=16))
+    classifier = build_classifier(tiny_pair, Params(max_length=16))
     variables = classifier.network.trainable_variables
     before = [v.numpy() for v in variables]
     classifier.network.compile(
@@ -36,7 +36,7 @@ def test_one_step_changes_every_trainable_weight(tiny_pair):
 
 def test_weight_decay_shrinks_kernels_and_tables_and_nothing_else(tiny_pair):
     """With gradients of zero, decay is all that an optimiser step does."""
-    variables = model.build_classifier(tiny_pair, Params(max_length=16)).network.trainable_variables
+    variables = build_classifier(tiny_pair, Params(max_length=16)).network.trainable_variables
     for variable in variables:  # biases start at 0, where decay would not show
         variable.assign_add(tf.ones_like(variable))
     before = [v.numpy() for v in variables]
@@ -109,7 +109,7 @@ def test_lower_layers_learn_slower():
 
 
 def test_all_layers_learn_alike_without_layer_decay(tiny_pair):
-    variables = model.build_classifier(tiny_pair, Params(max_length=16)).network.trainable_variables
+    variables = build_classifier(tiny_pair, Params(max_length=16)).network.trainable_variables
     assert set(optimizer.rate_shares(variables, 1.0).values()) == {1.0}
     by_share = optimizer.rate_shares(variables, 0.5)
     assert sorted(set(by_share.values())) == [0.25, 0.5, 1.0]  # embeddings, layer 0, the rest

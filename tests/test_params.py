@@ -10,6 +10,7 @@ from conftest import ROOT
 
 import params as settings
 from params import Params
+from sentiment import command_line
 
 FIELDS = [item.name for item in dataclasses.fields(Params)]
 SCRIPTS = {
@@ -27,7 +28,7 @@ OWN_FLAGS = {  # what only one script knows
 def refusal(capsys, names, *arguments: str) -> str:
     """What a command line is refused with: exit code 2 and one line."""
     with pytest.raises(SystemExit) as stop:
-        settings.parse(settings.make_parser("test", names), arguments)
+        command_line.parse(command_line.make_parser("test", names), arguments)
     assert stop.value.code == 2
     message = capsys.readouterr().err
     assert message.count("\n") == 1
@@ -75,9 +76,9 @@ def test_flag_that_is_not_read_is_not_said_to_be_fixed(capsys, names, arguments)
 
 
 def test_flags_become_settings_of_the_right_type():
-    parser = settings.make_parser("test", settings.TRAIN)
+    parser = command_line.make_parser("test", settings.TRAIN)
     line = "--max-length 512 --learning-rate 3e-5 --truncation tail --deterministic"
-    params, _ = settings.parse(parser, line.split())
+    params, _ = command_line.parse(parser, line.split())
     assert params == Params(
         max_length=512, learning_rate=3e-5, truncation="tail", deterministic=True
     )
@@ -85,12 +86,12 @@ def test_flags_become_settings_of_the_right_type():
 
 @pytest.mark.parametrize("preset", settings.PRESETS)
 def test_preset_sets_and_a_flag_beside_it_overrides(preset):
-    parser = settings.make_parser("test", settings.TRAIN)
+    parser = command_line.make_parser("test", settings.TRAIN)
     changes = settings.PRESETS[preset]
-    params, _ = settings.parse(parser, ["--preset", preset])
+    params, _ = command_line.parse(parser, ["--preset", preset])
     assert params == Params(preset=preset, **changes)
-    parser = settings.make_parser("test", settings.TRAIN)
-    params, _ = settings.parse(parser, ["--max-length", "77", "--preset", preset])
+    parser = command_line.make_parser("test", settings.TRAIN)
+    params, _ = command_line.parse(parser, ["--max-length", "77", "--preset", preset])
     assert params == Params(**{"preset": preset} | changes | {"max_length": 77})
 
 
@@ -138,12 +139,13 @@ def test_every_setting_is_a_flag_of_a_script():
 
 @pytest.mark.parametrize("name", [name for name in FIELDS if name != "preset"])
 def test_every_setting_is_read_outside_params(name):
-    code = "".join(p.read_text() for p in ROOT.glob("*.py") if p.name != "params.py")
+    files = [path for path in ROOT.glob("*.py") if path.name != "params.py"]
+    code = "".join(path.read_text() for path in [*files, *ROOT.glob("sentiment/**/*.py")])
     assert re.search(rf"\bparams\.{name}\b", code)
 
 
 def test_echo_marks_what_was_changed(capsys):
-    settings.echo(Params(max_length=64), ["max_length", "epochs"])
+    command_line.echo(Params(max_length=64), ["max_length", "epochs"])
     first, second = capsys.readouterr().err.splitlines()
     assert first.split() == ["max_length", "64", "(changed)"]
     assert second.split() == ["epochs", "1"]

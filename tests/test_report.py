@@ -10,10 +10,9 @@ import pytest
 import tensorflow as tf
 from conftest import contents, run_script, write_csv
 
-import analysis
-import metrics
-import scores
-from params import UserError
+from sentiment.errors import UserError
+from sentiment.report import analysis, metrics
+from sentiment.scoring import scores
 
 
 def read_json(path):

@@ -13,9 +13,8 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, contents, run_script, write_csv
 
-import sources
-import splits
 from params import Params
+from sentiment.reviews import sources, splits
 
 FLOOR = 0.70  # of the real encoder's dev accuracy
 # What predict and whoever serves an export must do without.

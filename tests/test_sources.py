@@ -12,9 +12,9 @@ import pytest
 import tensorflow as tf
 from conftest import made_up_rows, write_csv
 
-import sources
-import splits
-from params import Params, UserError
+from params import Params
+from sentiment.errors import UserError
+from sentiment.reviews import sources, splits
 
 LABELS = ["neg", "pos"]
 ROWS = [("a gem", 1), ("dire", 0), ("dire ", 0), ("  so-so\n", 0), ("dire", 1), ("ça va 😀", 1)]

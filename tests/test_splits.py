@@ -3,9 +3,9 @@
 import pytest
 from conftest import made_up_rows, write_csv
 
-import sources
-import splits
-from params import Params, UserError
+from params import Params
+from sentiment.errors import UserError
+from sentiment.reviews import sources, splits
 
 
 def test_split_of_imdb_is_exact_and_equal_texts_never_straddle(imdb_train):

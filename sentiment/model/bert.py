@@ -14,8 +14,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from params import UserError
+from sentiment.errors import UserError
 
+INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of every encoder of this form
 EPSILON = 1e-12  # of the layer norms
 
 
@@ -188,8 +189,7 @@ class Bert(tf.Module):
 
     def save(self, folder: str | Path) -> None:
         """Write the encoder as a reusable SavedModel for hub.KerasLayer."""
-        names = ("input_word_ids", "input_mask", "input_type_ids")
-        inputs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in names}
+        inputs = {name: tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS}
         for training in (True, False):
             self.__call__.get_concrete_function(inputs, training=training, mask=None)
         # tf.Module's `variables` are properties, which a SavedModel does not keep.

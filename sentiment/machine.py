@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from params import UserError
+from sentiment.errors import UserError
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-text", "tensorflow-hub", "numpy", "pandas")
 
@@ -56,8 +56,9 @@ def import_tensorflow() -> Any:
     return tf
 
 
-def start(precision: str) -> tuple[str, str]:
-    """Start TensorFlow; return (device, precision) as words.
+def start(precision: str, deterministic: bool = False) -> tuple[str, str]:
+    """Start TensorFlow; return (device, precision) as words. `deterministic` makes all of its
+    operations repeat to the bit.
 
     `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
     reaches into SavedModels, where a Keras policy cannot. Raises UserError when it is asked for on
@@ -75,6 +76,8 @@ def start(precision: str) -> tuple[str, str]:
         raise UserError(f"--precision bfloat16: {device} has none here; use float32 or auto")
     precision = "bfloat16" if has_bfloat16 and precision != "float32" else "float32"
     use_precision(precision)
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
     return device, precision
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,11 +19,9 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
-import data_loader
-import optimizer
-from data_loader import Lessons
-from model import Classifier
-from params import Params, UserError, log
+from params import Params
+from sentiment.errors import UserError, log
+from sentiment.training import optimizer
 
 ESTIMATE_AT = 25  # steps after which the time is estimated
 BACKUP_EVERY = 250  # steps: a few minutes on two cores
@@ -60,30 +60,28 @@ def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None
 
 
 def fit(
-    classifier: Classifier,
-    lessons: Lessons,
+    network: tf_keras.Model,
+    batches_from: Callable[[int], tf.data.Dataset],
+    steps: int,
+    tokens: list[int],
     dev: tf.data.Dataset,
     params: Params,
     backup: Path,
     started: float,
 ) -> Fitted:
-    """Train on `lessons`.
+    """Train on `batches_from(first epoch)`, `steps` an epoch, with so many `tokens` in each.
 
     `dev` (batches) is measured after every epoch. A state found in the folder `backup` is
     continued: the order of the reviews and the dropout go on as if nothing had happened.
     `started` is time.time() at the command's start.
     """
-    network = classifier.network
-    steps = lessons.steps(params.batch_size)
     compile_network(network, params, steps * params.epochs)
     done = steps_done(backup, steps)
     if done:
         log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
-    batches = data_loader.train_batches(lessons, params, done // steps)
-    tokens = data_loader.epoch_tokens(lessons, params)
     watch = Watch(dev, steps, tokens, params, backup, done, started)
     network.fit(
-        batches.skip(done % steps),
+        batches_from(done // steps).skip(done % steps),
         epochs=params.epochs,
         steps_per_epoch=steps,
         callbacks=[
@@ -118,6 +116,11 @@ def steps_done(backup: Path, steps: int) -> int:
     return epoch * steps + batch + 1
 
 
+def clear(backup: Path) -> None:
+    """Forget a run's backup: its model is published."""
+    shutil.rmtree(backup, ignore_errors=True)
+
+
 class Watch(tf_keras.callbacks.Callback):
     """Measures dev, keeps the best weights, and says how long it will take."""
 
@@ -132,7 +135,7 @@ class Watch(tf_keras.callbacks.Callback):
         started: float,
     ) -> None:
         super().__init__()
-        self.tokens = tokens  # of each epoch: a step of a short one takes less time
+        self.tokens = tokens  # of each epoch: a step of short texts takes less time
         self.dev, self.steps, self.settings, self.backup = dev, steps, params, backup
         self.labels = np.concatenate([label.numpy() for _, label in dev])
         self.rows: list[dict[str, float]] = []
@@ -223,12 +226,7 @@ class Watch(tf_keras.callbacks.Callback):
         """
         started = time.time()
         variables = self.model.trainable_variables
-        trained = [variable.numpy() for variable in variables]
-        self.model.optimizer.finalize_variable_values(variables)  # their average, if it is kept
-        measured = [variable.numpy() for variable in variables]
         logits = self.model.predict(self.dev, verbose=0).reshape(-1)
-        for variable, value in zip(variables, trained, strict=True):
-            variable.assign(value)
         row = {
             "epoch": len(self.rows) + 1,
             "train_loss": logs["loss"],
@@ -243,7 +241,7 @@ class Watch(tf_keras.callbacks.Callback):
         rank = (row["dev_accuracy"], -row["dev_loss"])
         if not self.best or rank > (self.best["dev_accuracy"], -self.best["dev_loss"]):
             self.best, self.logits = row, logits
-            self.weights = measured
+            self.weights = [variable.numpy() for variable in variables]
             if len(self.rows) < self.settings.epochs:
                 self.backup.mkdir(parents=True, exist_ok=True)
                 np.savez(self.backup / BEST.format(row["epoch"]), logits, *self.weights)

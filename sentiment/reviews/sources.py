@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-import downloads
-import tables
-from params import Params, UserError, log
+from params import Params
+from sentiment import downloads
+from sentiment.errors import UserError, log
+from sentiment.reviews import tables
 
 # SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
 # sentences that come in the same package.
@@ -155,7 +156,7 @@ def find_prepared_tfds(folder: Path) -> Path | None:
 
 def import_tfds() -> Any:
     """TFDS, on a TensorFlow that was started as everywhere here."""
-    import machine
+    from sentiment import machine
 
     machine.import_tensorflow()
     import tensorflow_datasets as tfds

@@ -9,6 +9,8 @@ import numpy as np
 from scipy import optimize
 from sklearn import metrics as sklearn_metrics
 
+from sentiment.scoring.infer import Predictions
+
 
 def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, float]:
     """Wilson's score interval of a share, 95 % by default (Wilson 1927)."""
@@ -99,4 +101,22 @@ def evaluate(
         "brier": brier(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
         "confusion": confusion.tolist(),
+    }
+
+
+def of_predictions(
+    labels: np.ndarray, predictions: Predictions, details: dict[str, Any]
+) -> dict[str, Any]:
+    """`evaluate` of an exported model's predictions, with the share of reviews that its max length
+    cut, and what Brier score and calibration error were before the temperature was fitted on dev.
+    """
+    predicted = np.array([details["labels"].index(label) for label in predictions.labels])
+    before = sigmoid(predictions.logits * details["temperature"])
+    cut = predictions.token_counts > details["settings"]["max_length"]
+    return evaluate(labels, predictions.probabilities, predicted) | {
+        "before_temperature": {
+            "brier": brier(labels, before),
+            "calibration_error": calibration_error(labels, before),
+        },
+        "share_cut": float(np.mean(cut)),
     }

@@ -95,8 +95,6 @@ def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> 
         beta_2=0.999,
         epsilon=1e-6,
         global_clipnorm=params.clip_norm,
-        use_ema=params.average_momentum > 0,
-        ema_momentum=params.average_momentum,
     )
     optimizer.rate_shares = rate_shares(variables, params.layer_decay)
     keep = set(decayed(variables))

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from model import Preprocessing
-from params import Params, log
-from sources import Reviews
+from params import Params
+from sentiment.errors import log
+from sentiment.model.classifier import Preprocessing
+from sentiment.reviews.sources import Reviews
 
 
 def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
@@ -19,8 +20,9 @@ def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
     return np.concatenate(list(counts.as_numpy_iterator()))
 
 
-def describe(name: str, reviews: Reviews, counts: np.ndarray, params: Params) -> None:
+def describe(name: str, reviews: Reviews, preprocessing: Preprocessing, params: Params) -> None:
     """Print what was loaded: counts, balance, lengths, and how many reviews the length cuts."""
+    counts = count_tokens(reviews, preprocessing)
     positive = float(np.mean(reviews.labels))
     p50, p90, p99 = np.percentile(counts, [50, 90, 99])
     cut = np.mean(counts > params.max_length)

@@ -6,8 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import infer
-from scores import folder_of
+from sentiment.model.versions import DETAILS, evaluation_folder
 
 NAME = "model_card.md"
 SPLITS = {
@@ -16,10 +15,9 @@ SPLITS = {
     "dev-sentences": "one sentence of each dev review",
     "rotten-tomatoes": "Rotten Tomatoes sentences, never trained on",
 }
-RECIPE = ("max_length", "truncation", "head_share", "pooling", "epochs", "short_epochs")
-RECIPE += ("short_length", "batch_size", "learning_rate", "warmup_share", "weight_decay", "dropout")
-RECIPE += ("layer_decay", "label_smoothing", "average_momentum", "sentence_share")
-RECIPE += ("sentence_choice", "seed")
+RECIPE = ("max_length", "truncation", "head_share", "pooling", "epochs", "batch_size")
+RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
+RECIPE += ("label_smoothing", "sentence_share", "seed")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
     "imdb": (
@@ -36,13 +34,13 @@ CREDITS = {
 def write(model: Path) -> Path:
     """Write a published model's card into the folder of its evaluations; return its path."""
     results = json.loads((model / "results.json").read_text(encoding="utf-8"))
-    details = json.loads((model / infer.DETAILS).read_text(encoding="utf-8"))
+    details = json.loads((model / DETAILS).read_text(encoding="utf-8"))
     found = []
-    for path in sorted(folder_of(model).glob("*.json")):
+    for path in sorted(evaluation_folder(model).glob("*.json")):
         content = json.loads(path.read_text(encoding="utf-8"))
         if "split" in content:
             found.append(content)
-    target = folder_of(model) / NAME
+    target = evaluation_folder(model) / NAME
     target.parent.mkdir(exist_ok=True)
     target.write_text(make(model.name, results, details, found), encoding="utf-8")
     return target

@@ -12,8 +12,8 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-import metrics
-from params import UserError
+from sentiment.errors import UserError
+from sentiment.report import metrics
 
 RESAMPLES = 1000
 POINTS = 200  # of a curve, at most

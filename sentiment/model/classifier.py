@@ -1,21 +1,20 @@
-"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit; and its export."""
+"""The model: text -> preprocessing -> BERT encoder -> dropout -> logit."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 import tensorflow_hub as hub
 import tf_keras
 
-from encoders import Pair
-from infer import versions
-from params import Params, UserError
-from text import MARKUP, kept_tokens
-
-INPUTS = ("input_word_ids", "input_mask", "input_type_ids")
-THRESHOLD = 0.5  # a review is positive from this probability on (logit 0)
+from params import Params
+from sentiment import machine
+from sentiment.errors import UserError
+from sentiment.model.bert import INPUTS
+from sentiment.model.encoders import Pair
+from sentiment.reviews.text import MARKUP, kept_tokens
 
 
 class Preprocessing(tf.Module):
@@ -178,56 +177,21 @@ def divide_logits(classifier: Classifier, temperature: float) -> None:
         variable.assign(variable / temperature)
 
 
-def export(classifier: Classifier, labels: list[str], folder: Path) -> None:
-    """Write the SavedModel into `folder`, which must not exist.
-
-    Signatures: `serving_default` (text: string [N]), `token_ids` (the encoder's three int32
-    [N, length]), both to `logit`, `probability` (float32 [N]) and `label` (string [N]); and
-    `preprocess` (text -> the three, and `token_count`). Only variables, tokeniser and signatures
-    are stored, no Keras model and no optimiser: it loads in a fraction of the time.
-    """
-    exported = tf.Module(name="exported")
-    exported.preprocessor = classifier.preprocessing.preprocessor
-    exported.weights = classifier.network.trainable_variables + list(
-        classifier.encoder.non_trainable_variables
-    )
-
-    def answer(logit: tf.Tensor) -> dict[str, tf.Tensor]:
-        logit = tf.reshape(logit, [-1])
-        probability = tf.sigmoid(logit)
-        label = tf.gather(tf.constant(labels), tf.cast(probability >= THRESHOLD, tf.int32))
-        return {"logit": logit, "probability": probability, "label": label}
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    def serving_default(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return answer(classifier.network(classifier.preprocessing(text), training=False))
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name) for name in INPUTS])
-    def token_ids(
-        input_word_ids: tf.Tensor, input_mask: tf.Tensor, input_type_ids: tf.Tensor
-    ) -> dict[str, tf.Tensor]:
-        ids = dict(zip(INPUTS, (input_word_ids, input_mask, input_type_ids), strict=True))
-        return answer(classifier.network(ids, training=False))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    def preprocess(text: tf.Tensor) -> dict[str, tf.Tensor]:
-        return classifier.preprocessing.counted(text)
-
-    signatures = {
-        "serving_default": serving_default,
-        "token_ids": token_ids,
-        "preprocess": preprocess,
-    }
-    tf.saved_model.save(exported, str(folder), signatures=signatures)
+def parameters(classifier: Classifier) -> int:
+    """How many numbers are trained."""
+    return sum(int(tf.size(variable)) for variable in classifier.network.trainable_variables)
 
 
-def publish(finished: Path, folder: Path) -> Path:
-    """Rename a finished model to the next number in `folder`; return its new path.
+def logits(classifier: Classifier, texts: list[str], precision: str) -> np.ndarray:
+    """float32 [N] logits of the model in memory, from raw text, at a precision."""
+    machine.use_precision(precision)
+    # A new function each time: one that has run keeps the precision it ran at.
+    score = tf.function(lambda text: classifier.model(text, training=False))
+    return score(tf.constant(texts)).numpy().reshape(-1)
 
-    A number that has evaluations is taken, even if its model is gone: they are not the new one's.
-    """
-    evaluated = [path.name.split("-")[0] for path in folder.glob("*-evaluation")]
-    taken = versions(folder) + [int(name) for name in evaluated if name.isdecimal()]
-    target = folder / str(max(taken, default=0) + 1)
-    finished.rename(target)
-    return target
+
+def check_precision(classifier: Classifier, texts: list[str], precision: str) -> tuple[str, float]:
+    """The precision that really runs, by comparing logits, and their largest difference."""
+    exact = logits(classifier, texts, "float32")
+    difference = float(abs(logits(classifier, texts, precision) - exact).max())
+    return ("float32" if difference == 0 else precision), difference

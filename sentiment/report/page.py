@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-import plots
-from explain import Explanation
-from text import MARKUP
+from sentiment.report import plots
+from sentiment.reviews.text import MARKUP
+from sentiment.scoring.explain import Explanation
 
 SHOWN = 20  # reviews on which two models part
 BANDS = {

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from infer import TOKEN_BUDGET, Model
-from params import UserError, log
-from text import MARKUP, kept_tokens
+from sentiment.errors import UserError, log
+from sentiment.reviews.text import MARKUP, kept_tokens
+from sentiment.scoring.infer import TOKEN_BUDGET, Model
 
 COARSE = 8  # parts at first; then twice the strongest are split, up to MOST
 SPLIT = 4  # a strong part becomes up to so many

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-import sources
-from params import Params, UserError, log
-from sentences import sentences
-from sources import Reviews
+from params import Params
+from sentiment.errors import UserError, log
+from sentiment.reviews import sources
+from sentiment.reviews.sentences import sentences
+from sentiment.reviews.sources import Reviews
 
 
 def label_names(params: Params) -> list[str]:

@@ -10,15 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-import analysis
-import explain
-import metrics
-import page
-import scores
-from infer import Model, Predictions
-from params import log
-from scores import Scores
-from sources import Reviews
+from sentiment.errors import log
+from sentiment.report import analysis, metrics, page
+from sentiment.reviews.sources import Reviews
+from sentiment.scoring import explain, scores
+from sentiment.scoring.infer import Model, Predictions
+from sentiment.scoring.scores import Scores
 
 SHOWN = 20  # surest mistakes, and least sure answers
 ORDERS = 2  # of uncovering a review's words: a hundred scored reviews an explanation
@@ -90,18 +87,17 @@ def describe(
 
 
 def write(
-    stem: Path,
+    scored: Scores,
     model: Model,
     reviews: Reviews,
-    predictions: Predictions,
     figures: dict[str, Any],
     extra: dict[str, Any],
 ) -> list[Path]:
-    """Write STEM-report.html, .json and .csv; return their paths.
+    """Write SPLIT-report.html, .json and .csv beside the scores; return their paths.
 
     `extra` may hold a `threshold` and a `comparison`.
     """
-    names = model.details["labels"]
+    predictions, stem, names = scored.predictions, scored.stem, model.details["labels"]
     content = analyse(reviews, predictions, model.details, figures) | extra
     chosen = {}
     for name, rows in choose(reviews, predictions, model.details).items():

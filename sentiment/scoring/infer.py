@@ -5,7 +5,6 @@ Needs tensorflow, tensorflow_text and numpy only.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -14,13 +13,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from machine import quiet
-from params import UserError
+from sentiment.errors import UserError
+from sentiment.machine import quiet
+from sentiment.model.versions import find_model, load_details
 
 WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
 TOKEN_BUDGET = 8192  # tokens a batch, padding included: short reviews share a large batch
-DETAILS = "model.json"  # beside saved_model.pb, with what is named here
-DETAIL_NAMES = ("settings", "labels", "threshold", "temperature", "mask_id", "dev_ids")
 
 
 class Model(NamedTuple):
@@ -39,42 +37,6 @@ class Predictions(NamedTuple):
     probabilities: np.ndarray  # float32 [N], of the second (positive) label
     labels: list[str]
     token_counts: np.ndarray  # int32 [N], special tokens included, before truncation
-
-
-def versions(folder: Path) -> list[int]:
-    """The numbers of the models published in a folder, ascending."""
-    if not folder.is_dir():
-        return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
-
-
-def find_model(folder: str | Path) -> Path:
-    """The newest numbered model in `folder`, or `folder` itself if it is one.
-
-    Raises UserError when there is none.
-    """
-    folder = Path(folder)
-    if (folder / "saved_model.pb").is_file():
-        return folder if folder.name else folder.resolve()  # evaluations need a name beside it
-    if numbers := versions(folder):
-        return folder / str(numbers[-1])
-    tries = folder / "quick"
-    hint = f" {tries} (a try on few reviews)" if versions(tries) else ""
-    raise UserError(
-        f"no model in {folder}: run `python model_train.py` first, or --model-folder{hint}"
-    )
-
-
-def load_details(folder: Path) -> dict[str, Any]:
-    """What training stored with a model. Raises UserError when it is missing or damaged."""
-    try:
-        details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
-        return {name: details[name] for name in DETAIL_NAMES}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise UserError(
-            f"{folder} is damaged or not from this project ({DETAILS} cannot be read): "
-            "run `python model_train.py` again, or name another with --model-folder"
-        ) from None
 
 
 def require_comparable(

@@ -1,0 +1,1 @@
+"""What a model is: encoder, classifier, export, numbered versions. May use reviews."""

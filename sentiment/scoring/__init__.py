@@ -1,0 +1,1 @@
+"""From texts to answers with an exported model. May use model and reviews; not training."""
