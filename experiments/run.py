@@ -5,7 +5,8 @@
     python experiments/run.py experiments/curve.csv --plan       # the predicted minutes only
 
 A table is a CSV file. `name` names the row; `seeds` and `splits` are lists with spaces between: a
-run a seed, scored afterwards on these splits (of model_evaluate.py); every other column is a
+run a seed, scored afterwards on these splits (of model_evaluate.py); a row with a `commit` needs
+the code of that commit, which still had its settings, and is only shown; every other column is a
 setting of model_train.py, an empty cell its default. Each run is the real command in a process of
 its own. Writes results/TABLE/NAME-SEED.json; a run that has one is skipped, and one that was cut
 off goes on from its last backup. Models go to data/experiments/, and away again without --keep.
@@ -62,9 +63,12 @@ def read_table(path: Path, only: str) -> list[Run]:
     with path.open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
             name, seeds, splits = (row.pop(key) for key in ("name", "seeds", "splits"))
-            if unknown := set(row) - known:
-                raise SystemExit(f"{path}: no setting {', '.join(sorted(unknown))}")
             flags = {key: value for key, value in row.items() if value}
+            if made_at := flags.pop("commit", ""):
+                print(f"{name}: only with the code of commit {made_at}")
+                continue
+            if unknown := set(flags) - known:
+                raise SystemExit(f"{path}: no setting {', '.join(sorted(unknown))}")
             for seed in map(int, seeds.split()):
                 label = f"{name}-{seed}"
                 target = RESULTS / path.stem / f"{label}.json"
@@ -95,10 +99,7 @@ def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
     sentences = 25 * reviews * float(given.get("sentence_share", Params.sentence_share))
     epochs = int(given.get("epochs", Params.epochs))
     dev = int(given.get("dev_examples", 0)) or 5000
-    short = min(int(given.get("short_epochs", Params.short_epochs)), epochs - 1)
-    read = (epochs - short) * length
-    read += short * tokens(int(given.get("short_length", Params.short_length)))
-    seconds = START + (reviews * read + epochs * sentences) / TRAINED
+    seconds = START + epochs * (reviews * length + sentences) / TRAINED
     seconds += epochs * dev * length / SCORED
     counts = {"dev": 5000, "test": 25000}
     seconds += sum(15 + counts.get(split, 500) * length / SCORED for split in splits)

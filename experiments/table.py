@@ -22,7 +22,7 @@ START, END = "<!-- results:start -->", "<!-- results:end -->"
 CLASSIC = (
     "BERT-base, 128 tokens, head; 5 epochs; pooled output, learning rate 3e-05: not run here, "
 )
-CLASSIC += "the figure of the project that this one follows"
+CLASSIC += "the figure of percent4/tf_hub_english_text_classification"
 Runs = list[dict[str, Any]]
 
 
@@ -61,7 +61,7 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def recipe(settings: dict[str, Any]) -> str:
     epochs = settings["epochs"]
-    short = min(settings["short_epochs"], epochs - 1)
+    short = min(settings.get("short_epochs", 0), epochs - 1)  # a setting of earlier commits
     parts = [
         f"{settings['max_length']} tokens, {settings['truncation']}",
         f"{epochs} epoch{'s' if epochs > 1 else ''}",
@@ -101,15 +101,21 @@ def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> s
 def lever_table(groups: dict[str, Runs], table: str) -> str:
     """What each row changes in the first one, and what that gave; the first one stands above."""
     columns = lines_of(table)[0].split(",")[3:]  # behind name, seeds and splits
+    made_at = dict.fromkeys(groups, "")
+    if columns[0] == "commit":
+        columns = columns[1:]
+        made_at = {row[0]: row[3] for row in (line.split(",") for line in lines_of(table)[1:])}
     settings = [runs[0]["train"]["settings"] for runs in groups.values()]
     base = settings[0]
     rows = []
     for (name, runs), own in zip(groups.items(), settings, strict=True):
-        changed = [f"{key} {own[key]}" for key in columns if own[key] != base[key]]
+        changed = [f"{key} {own[key]}" for key in columns if own.get(key) != base.get(key)]
+        if made_at[name]:
+            changed.append(f"only with the code of commit {made_at[name]}")
         accuracy = mean([run["train"]["dev_accuracy"] for run in runs])
         sentences = of_split(runs, "dev-sentences")
         rows.append([name, ", ".join(changed) or "(above)", accuracy, sentences, str(len(runs))])
-    above = ", ".join(f"{key} {base[key]}" for key in columns)
+    above = ", ".join(f"{key} {base[key]}" for key in columns if key in base)
     lines = markdown(["row", "changes", "dev", "dev sentences", "runs"], rows)
     return f"{above}:\n\n{lines}\n\n{conditions(groups)}"
 
@@ -202,7 +208,9 @@ def tried() -> str:
     ):
         if groups := load(table):
             parts += [f"### {heading}", lever_table(groups, table)]
-    parts += ["### Earlier recipes", main_table(load("earlier"))]
+    made_at = {line.split(",")[3] for line in lines_of("earlier")[1:]}
+    note = f"Their settings were there up to commit {', '.join(sorted(made_at))}."
+    parts += ["### Earlier recipes", main_table(load("earlier")), note]
     return "\n\n".join(parts)
 
 
