@@ -18,14 +18,14 @@ from pathlib import Path
 
 import params as settings
 from params import Params
-from sentiment import command_line, machine
+from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
 
 
 def main() -> int:
     started = time.time()
     params = read_settings()
-    command_line.require_writable(params.model_folder)  # half an hour later would be late
+    files.require_writable(params.model_folder)  # half an hour later would be late
 
     from sentiment.model import versions
     from sentiment.reviews import sources, splits

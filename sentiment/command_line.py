@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import os
 import sys
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
@@ -97,16 +96,6 @@ def echo(params: Params, names: Sequence[str]) -> None:
         value = getattr(params, name)
         mark = "" if value == getattr(defaults, name) else "   (changed)"
         log(f"  {name:<15} {value}{mark}")
-
-
-def require_writable(folder: str | Path) -> None:
-    """Make a folder if it is not there. Raises UserError when nothing can be written into it."""
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise UserError(f"cannot write to {folder} ({error.strerror}): name another") from None
 
 
 def run(main: Callable[[], int]) -> NoReturn:

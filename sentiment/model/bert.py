@@ -7,17 +7,19 @@ names, so hub.KerasLayer takes them like a published pair.
 from __future__ import annotations
 
 import math
-import tempfile
+import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
-from sentiment.errors import UserError
+from sentiment import files
+from sentiment.errors import UserError, log
 
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of every encoder of this form
 EPSILON = 1e-12  # of the layer norms
+SIZES = "sizes.json"  # in a pair's folder: the bytes of each of its files
 
 
 class Shape(NamedTuple):
@@ -268,18 +270,37 @@ class Preprocessor(tf.Module):
 
 
 def save_pair(bert: Bert, vocabulary_file: str | Path, folder: str | Path) -> None:
-    """Write `folder`/encoder and `folder`/preprocessor; never visible half-written."""
+    """Write `folder`/encoder and `folder`/preprocessor, in place of what is damaged there; never
+    visible half-written. `is_whole` reads what is written last.
+    """
     folder = Path(folder)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent) as temporary:
-            pair = Path(temporary) / "pair"
+        with files.unfinished(folder.parent) as temporary:
+            pair = temporary / "pair"
             bert.save(pair / "encoder")
             Preprocessor(vocabulary_file).save(pair / "preprocessor")
-            if not folder.exists():  # another process may have been quicker
-                pair.rename(folder)
+            sizes = {
+                str(path.relative_to(pair)): path.stat().st_size
+                for path in sorted(pair.rglob("*"))
+                if path.is_file()
+            }
+            files.write_json(pair / SIZES, sizes)
+            if folder.exists() and not is_whole(folder):
+                log(f"{folder} is damaged: made again")
+                shutil.rmtree(folder)
+            files.publish_folder(pair, folder)  # another process may have been quicker
     except OSError as error:
         raise UserError(f"cannot write the encoder to {folder}: {error.strerror}") from None
+
+
+def is_whole(pair: Path) -> bool:
+    """Whether a pair that `save_pair` wrote is there with all its files in their whole length."""
+    sizes = files.read_json(pair / SIZES)
+    return bool(sizes) and all(
+        (pair / name).is_file() and (pair / name).stat().st_size == size
+        for name, size in sizes.items()
+    )
 
 
 def weights_from_transformers(tensors: dict[str, tf.Tensor], layers: int) -> dict[str, tf.Tensor]:

