@@ -279,10 +279,10 @@ def onnx_file(precision: str) -> Path:
 
 def export_folder(max_length: int) -> Path:
     """The exported classifier; another after any change of the encoder's or the export's code."""
-    from sentiment import downloads
+    from sentiment import files
 
     code = "".join(
-        downloads.sha256_of(ROOT / "sentiment" / "model" / name)[:6]
+        files.sha256_of(ROOT / "sentiment" / "model" / name)[:6]
         for name in ("bert.py", "classifier.py", "export.py")
     )
     return ARTEFACTS / f"export-{max_length}-{code}"

@@ -19,7 +19,7 @@ from sentiment.errors import UserError, log
 
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of every encoder of this form
 EPSILON = 1e-12  # of the layer norms
-SIZES = "sizes.json"  # in a pair's folder: the bytes of each of its files
+HASHES = "sha256.json"  # in a pair's folder: of each of its files
 
 
 class Shape(NamedTuple):
@@ -280,12 +280,9 @@ def save_pair(bert: Bert, vocabulary_file: str | Path, folder: str | Path) -> No
             pair = temporary / "pair"
             bert.save(pair / "encoder")
             Preprocessor(vocabulary_file).save(pair / "preprocessor")
-            sizes = {
-                str(path.relative_to(pair)): path.stat().st_size
-                for path in sorted(pair.rglob("*"))
-                if path.is_file()
-            }
-            files.write_json(pair / SIZES, sizes)
+            made = [path for path in sorted(pair.rglob("*")) if path.is_file()]
+            hashes = {str(path.relative_to(pair)): files.sha256_of(path) for path in made}
+            files.write_json(pair / HASHES, hashes)
             if folder.exists() and not is_whole(folder):
                 log(f"{folder} is damaged: made again")
                 shutil.rmtree(folder)
@@ -295,11 +292,11 @@ def save_pair(bert: Bert, vocabulary_file: str | Path, folder: str | Path) -> No
 
 
 def is_whole(pair: Path) -> bool:
-    """Whether a pair that `save_pair` wrote is there with all its files in their whole length."""
-    sizes = files.read_json(pair / SIZES)
-    return bool(sizes) and all(
-        (pair / name).is_file() and (pair / name).stat().st_size == size
-        for name, size in sizes.items()
+    """Whether a pair that `save_pair` wrote is there with every file as it was written."""
+    hashes = files.read_json(pair / HASHES)
+    return bool(hashes) and all(
+        (pair / name).is_file() and files.sha256_of(pair / name) == sha256
+        for name, sha256 in hashes.items()
     )
 
 
