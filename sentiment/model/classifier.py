@@ -61,6 +61,22 @@ class Network(tf_keras.Model):
 
     micro_batch = 0  # reviews a part; 0 computes the whole batch at once
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Texts, their losses' sum, and how many were right, since it was last set to 0. Unlike
+        # Keras' metrics it goes on where a run was cut off.
+        self.tally = tf.Variable(tf.zeros(3, tf.float64), trainable=False, name="tally")
+
+    def compute_metrics(
+        self, ids: dict[str, tf.Tensor], label: tf.Tensor, logit: tf.Tensor, weight: None
+    ) -> dict[str, tf.Tensor]:
+        """Add a batch to the tally, and to what is shown on a terminal."""
+        texts = tf.cast(tf.shape(logit)[0], tf.float64)
+        loss = tf.cast(self.loss(label[:, None], logit), tf.float64)
+        right = tf.reduce_sum(tf.cast((logit[:, 0] >= 0) == (label == 1), tf.float64))
+        self.tally.assign_add(tf.stack([texts, loss * texts, right]))
+        return super().compute_metrics(ids, label, logit, weight)
+
     def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
         """One optimiser step on one batch."""
         if not self.micro_batch:

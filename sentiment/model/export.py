@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import tensorflow as tf
 
+from sentiment import files
 from sentiment.errors import UserError, log
 from sentiment.machine import quiet
 from sentiment.model import versions
@@ -131,8 +131,6 @@ def publish_with_threshold(
         for path in folder.glob("*.*"):
             if path.is_file() and not (made / path.name).exists():
                 shutil.copy(path, made)
-        stored = json.loads((made / versions.DETAILS).read_text(encoding="utf-8"))
-        versions.write_json(
-            made / versions.DETAILS, stored | {"threshold": threshold, "made_from": folder.name}
-        )
+        again = details | {"threshold": threshold, "made_from": folder.name}
+        files.write_json(made / versions.DETAILS, again)
         return versions.publish(made, folder.parent)

@@ -6,24 +6,43 @@ in its evaluation folder, beside it.
 
 from __future__ import annotations
 
-import json
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from params import Params
+from sentiment import files
 from sentiment.errors import UserError
 
 DETAILS = "model.json"  # beside saved_model.pb, with what is named here
-DETAIL_NAMES = ("settings", "labels", "threshold", "temperature", "mask_id", "dev_ids")
+FORMAT_VERSION = 1  # of what is stored there; 0 had none
+KINDS = {"settings": dict, "labels": list, "threshold": float, "temperature": float}
+KINDS |= {"mask_id": int, "dev_ids": list}
+SETTINGS = ("data", "text_column", "label_column", "encoder")  # of training, that are read again
+SETTINGS += ("max_length", "truncation", "head_share")
+TRAIN_IDS = "train_ids.txt"  # a line a review that was learnt from
 
 
 def versions(folder: Path) -> list[int]:
     """The numbers of the models published in a folder, ascending."""
     if not folder.is_dir():
         return []
-    return sorted(int(path.name) for path in folder.iterdir() if path.name.isdecimal())
+    return sorted(int(path.name) for path in folder.iterdir() if is_number(path.name))
+
+
+def is_number(name: str) -> bool:
+    """Whether a folder's name is a model's number."""
+    return name.isascii() and name.isdecimal() and str(int(name)) == name
+
+
+def of_run(folder: Path, run: str) -> Path | None:
+    """The model that a run has published, if it has."""
+    for number in reversed(versions(folder)):
+        details = files.read_json(folder / str(number) / DETAILS)
+        if details and details.get("run") == run:
+            return folder / str(number)
+    return None
 
 
 def find_model(folder: str | Path) -> Path:
@@ -44,15 +63,50 @@ def find_model(folder: str | Path) -> Path:
 
 
 def load_details(folder: Path) -> dict[str, Any]:
-    """What training stored with a model. Raises UserError when it is missing or damaged."""
-    try:
-        details = json.loads((folder / DETAILS).read_text(encoding="utf-8"))
-        return {name: details[name] for name in DETAIL_NAMES}
-    except (OSError, ValueError, KeyError, TypeError):
+    """What training stored with a model.
+
+    Raises UserError when it is missing, damaged, or of a newer version of this project; what older
+    ones wrote is read.
+    """
+    details = files.read_json(folder / DETAILS)
+    version = details.get("format_version", 0) if details else 0
+    if isinstance(version, int) and version > FORMAT_VERSION:
         raise UserError(
-            f"{folder} is damaged or not from this project ({DETAILS} cannot be read): "
+            f"{folder} was written by a newer version of this project (format_version {version}; "
+            f"this one reads up to {FORMAT_VERSION}): update it, or name another model with "
+            "--model-folder"
+        )
+    if problem := problem_of(details):
+        raise UserError(
+            f"{folder} is damaged or not from this project ({DETAILS} {problem}): "
             "run `python model_train.py` again, or name another with --model-folder"
-        ) from None
+        )
+    return details
+
+
+def problem_of(details: dict[str, Any] | None) -> str:
+    """What is missing or wrong in a model's details; empty when nothing is."""
+    if details is None:
+        return "cannot be read"
+    for name, kind in KINDS.items():
+        if not is_kind(details.get(name), kind):
+            return f"has no valid {name}"
+    for name in SETTINGS:
+        if not is_kind(details["settings"].get(name), type(getattr(Params, name))):
+            return f"has no valid {name} in its settings"
+    labels, ids = details["labels"], details["dev_ids"]
+    if len(set(map(str, labels))) < 2 or not all(isinstance(one, str) for one in [*labels, *ids]):
+        return "has no valid labels or dev_ids"
+    if not (0 <= details["threshold"] <= 1 and details["temperature"] > 0):
+        return "has no valid threshold or temperature"
+    return ""
+
+
+def is_kind(value: Any, kind: type) -> bool:
+    """Whether a value of JSON is of this type; a whole number is a float as well."""
+    if kind in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, (int, float) if kind is float else kind)
 
 
 def evaluation_folder(model: Path) -> Path:
@@ -63,13 +117,8 @@ def evaluation_folder(model: Path) -> Path:
 @contextmanager
 def unfinished(folder: Path) -> Iterator[Path]:
     """Where a model for `folder` can be made out of sight: on the same disk, gone afterwards."""
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".unfinished-") as temporary:
-        yield Path(temporary) / "model"
-
-
-def write_json(path: Path, content: dict[str, Any]) -> None:
-    """Write a JSON file as people read it."""
-    path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    with files.unfinished(folder) as temporary:
+        yield temporary / "model"
 
 
 def publish(finished: Path, folder: Path) -> Path:
@@ -78,7 +127,8 @@ def publish(finished: Path, folder: Path) -> Path:
     A number that has evaluations is taken, even if its model is gone: they are not the new one's.
     """
     evaluated = [path.name.split("-")[0] for path in folder.glob("*-evaluation")]
-    taken = versions(folder) + [int(name) for name in evaluated if name.isdecimal()]
-    target = folder / str(max(taken, default=0) + 1)
-    finished.rename(target)
-    return target
+    taken = versions(folder) + [int(name) for name in evaluated if is_number(name)]
+    number = max(taken, default=0) + 1
+    while not files.publish_folder(finished, folder / str(number)):
+        number += 1  # another process was quicker
+    return folder / str(number)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from sentiment.model.versions import DETAILS, evaluation_folder
+from sentiment import files
+from sentiment.errors import log
+from sentiment.model.versions import load_details
 
 NAME = "model_card.md"
+FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
 SPLITS = {
     "dev": "dev (everything was chosen on it)",
     "test": "IMDB's official test split",
@@ -31,19 +33,29 @@ CREDITS = {
 }
 
 
-def write(model: Path) -> Path:
-    """Write a published model's card into the folder of its evaluations; return its path."""
-    results = json.loads((model / "results.json").read_text(encoding="utf-8"))
-    details = json.loads((model / DETAILS).read_text(encoding="utf-8"))
-    found = []
-    for path in sorted(evaluation_folder(model).glob("*.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if "split" in content:
-            found.append(content)
-    target = evaluation_folder(model) / NAME
-    target.parent.mkdir(exist_ok=True)
-    target.write_text(make(model.name, results, details, found), encoding="utf-8")
-    return target
+def write(model: Path, folder: Path) -> list[Path]:
+    """Write a published model's card into the folder of its evaluations; return its path.
+
+    An evaluation whose JSON is damaged is left out and said; without a whole results.json there is
+    no card, which is said too.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.lock(folder / ".card.lock", f"another process writes {folder / NAME}: waiting"):
+        results = files.read_json(model / "results.json")
+        evaluations = []
+        for path in sorted(folder.glob("*.json")):
+            content = files.read_json(path)
+            if content is None:
+                log(f"{path} is damaged and left out of {NAME}: delete it, or evaluate again")
+            elif set(content) >= FIGURES:
+                evaluations.append(content)
+        try:
+            text = make(model.name, results, load_details(model), evaluations)
+        except (TypeError, KeyError, ValueError):
+            log(f"no {NAME}: {model / 'results.json'} is missing or damaged")
+            return []
+        files.write_text(folder / NAME, text)
+    return [folder / NAME]
 
 
 def make(
@@ -73,8 +85,8 @@ def make(
         *(f"- `{name}`: {settings[name]}" for name in RECIPE if name in settings),
         f"- temperature {details['temperature']:.3f}, fitted on dev and inside the model",
         "",
-        f"One run, {results['total_seconds'] / 60:.0f} minutes, of which "
-        f"{results['train_seconds'] / 60:.0f} were training, on {machine['device']} "
+        f"One run, {results['total_seconds'] / 60:.1f} minutes, of which "
+        f"{results['train_seconds'] / 60:.1f} were training, on {machine['device']} "
         f"({machine['precision']}, Python {machine['python']}, TensorFlow "
         f"{machine['versions']['tensorflow']}).",
         "",

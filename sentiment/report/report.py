@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from sentiment import files
 from sentiment.errors import log
 from sentiment.report import analysis, metrics, page
 from sentiment.reviews.sources import Reviews
-from sentiment.scoring import explain, scores
+from sentiment.scoring import explain
 from sentiment.scoring.infer import Model, Predictions
 from sentiment.scoring.scores import Scores
 
@@ -106,13 +106,12 @@ def write(
     paths = [stem.with_name(f"{stem.name}-report.{ending}") for ending in ("html", "json", "csv")]
     title = f"{model.folder.parent.name}/{model.folder.name} on {stem.name} ({reviews.source})"
     shown = page.make(title, content, chosen, names)
-    paths[0].write_text(shown, encoding="utf-8")
+    files.write_text(paths[0], shown)
     for row in (row for rows in chosen.values() for row in rows):
         row["explanation"] = row["explanation"] and row["explanation"].as_dict()
-    text = json.dumps(content | {"reviews": chosen}, indent=1, ensure_ascii=False)
-    paths[1].write_text(text + "\n", encoding="utf-8")
+    files.write_json(paths[1], content | {"reviews": chosen})
     table = pd.DataFrame(table_rows(content)).convert_dtypes()  # counts stay whole
-    table.to_csv(paths[2], index=False)
+    files.write_text(paths[2], table.to_csv(index=False, lineterminator="\n"))
     return paths
 
 
@@ -130,15 +129,15 @@ def table_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def compare(
-    reviews: Reviews, scored: Scores, model: Model, other: Model, name: str, precision: str
+    reviews: Reviews, scored: Scores, theirs: Scores, model: Model, other: Model
 ) -> dict[str, Any]:
     """Two models on the same reviews: analysis.compare, and the reviews on which they part.
 
     Prints it, and writes the reviews as NAME-parting.csv. infer.require_comparable comes first.
     """
     names = model.details["labels"]
-    theirs = scores.score(other, reviews, name, precision).predictions
-    ours = scored.predictions
+    name = scored.stem.name
+    ours, theirs = scored.predictions, theirs.predictions
     truth = np.array([names[label] for label in reviews.labels])
     right, other_right = (np.array(one.labels) == truth for one in (ours, theirs))
     found = {"model": str(model.folder), "other_model": str(other.folder)}
@@ -155,7 +154,8 @@ def compare(
         }
         for row in rows
     ]
-    pd.DataFrame(parting).to_csv(scored.stem.with_name(f"{name}-parting.csv"), index=False)
+    table = pd.DataFrame(parting).to_csv(index=False, lineterminator="\n")
+    files.write_text(scored.stem.with_name(f"{name}-parting.csv"), table)
     low, high = found["difference_interval_95"]
     print(
         f"against {other.folder}: {found['difference']:+.4f} (95 % interval {low:+.4f} to "

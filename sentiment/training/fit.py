@@ -1,18 +1,17 @@
 """The training loop: an epoch, then dev, and again. Cut off, it goes on from its last backup.
 
-Keras' `fit` runs the steps and its BackupAndRestore keeps weights, optimiser and position. Here is
-what Keras does not know: the order of the reviews, dev's logits, and which weights are kept.
+Keras' `fit` runs the steps. Here is what Keras does not know: the order of the reviews, what was
+learnt so far in an epoch that was cut off, dev's logits, and which weights are kept.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
+import math
+import signal
 import sys
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,17 +19,19 @@ import tensorflow as tf
 import tf_keras
 
 from params import Params
-from sentiment.errors import UserError, log
+from sentiment.errors import Stopped, UserError, log
+from sentiment.model.classifier import Network
 from sentiment.training import optimizer
+from sentiment.training.backup import Arrays, Backup
 
 ESTIMATE_AT = 25  # steps after which the time is estimated
 BACKUP_EVERY = 250  # steps: a few minutes on two cores
 CURVE_POINTS = 40  # an epoch
-PROGRESS, BEST = "progress.json", "best-{}.npz"  # in the backup, beside Keras' own files
+SAME = 1e-6  # logits that all lie within this share of their size say nothing
 
 
 class Fitted(NamedTuple):
-    """A finished training; the classifier holds the weights of the best epoch."""
+    """A finished training; the network holds the weights of the best epoch."""
 
     rows: list[dict[str, float]]  # an epoch each
     curve: list[dict[str, float]]  # train's loss and accuracy over some steps each
@@ -41,14 +42,7 @@ class Fitted(NamedTuple):
     earlier_seconds: float  # what the parts before it took, up to their last backups
 
 
-def backup_folder(params: Params, digest: str) -> Path:
-    """Where a run keeps its state, named by its settings and its data."""
-    state = json.dumps([vars(params), digest], sort_keys=True)
-    key = hashlib.sha256(state.encode()).hexdigest()[:12]
-    return Path(params.model_folder) / f".training-{key}"
-
-
-def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None:
+def compile_network(network: Network, params: Params, steps: int) -> None:
     """Give the network its loss, its metric and its optimiser for `steps` steps in all."""
     network.compile(
         optimizer=optimizer.make_optimizer(params, steps, network.trainable_variables),
@@ -57,41 +51,48 @@ def compile_network(network: tf_keras.Model, params: Params, steps: int) -> None
         ),
         metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
     )
+    network.optimizer.build(network.trainable_variables)
 
 
 def fit(
-    network: tf_keras.Model,
+    network: Network,
     batches_from: Callable[[int], tf.data.Dataset],
     steps: int,
     tokens: list[int],
     dev: tf.data.Dataset,
     params: Params,
-    backup: Path,
+    backup: Backup,
     started: float,
 ) -> Fitted:
     """Train on `batches_from(first epoch)`, `steps` an epoch, with so many `tokens` in each.
 
-    `dev` (batches) is measured after every epoch. A state found in the folder `backup` is
-    continued: the order of the reviews and the dropout go on as if nothing had happened.
-    `started` is time.time() at the command's start.
+    `dev` (batches) is measured after every epoch. A state in `backup` is continued: the order of
+    the reviews and the dropout go on as if nothing had happened. `started` is time.time() at the
+    command's start. Raises UserError when nothing is learnt, Stopped when a signal asked for it.
     """
     compile_network(network, params, steps * params.epochs)
-    done = steps_done(backup, steps)
-    if done:
-        log(f"continuing at step {done + 1:,}; delete {backup} to begin anew")
-    watch = Watch(dev, steps, tokens, params, backup, done, started)
-    network.fit(
-        batches_from(done // steps).skip(done % steps),
-        epochs=params.epochs,
-        steps_per_epoch=steps,
-        callbacks=[
-            tf_keras.callbacks.BackupAndRestore(
-                str(backup), save_freq=BACKUP_EVERY, delete_checkpoint=False
-            ),
-            watch,
-        ],
-        verbose=1 if sys.stdout.isatty() else 0,
-    )
+    with stop_signals() as asked:
+        watch = Watch(network, dev, steps, tokens, params, backup, asked, started)
+        done = watch.step
+        if done:
+            log(f"continuing at step {done + 1:,}; delete {backup.folder} to begin anew")
+        while watch.step < steps * params.epochs:
+            epoch, inside = divmod(watch.step, steps)  # first what is left of an epoch, if any
+            network.fit(
+                batches_from(epoch).skip(inside),
+                initial_epoch=epoch,
+                epochs=epoch + 1 if inside else params.epochs,
+                steps_per_epoch=steps - inside,
+                callbacks=[watch],
+                verbose=1 if sys.stdout.isatty() else 0,
+            )
+    if np.ptp(watch.logits) <= SAME * np.abs(watch.logits).max():
+        backup.clear()
+        raise UserError(
+            f"the model answers the same for all {len(watch.logits):,} dev reviews: it has learnt "
+            f"nothing, and is not exported. Lower --learning-rate ({params.learning_rate:g}), or "
+            "look at the labels"
+        )
     for variable, value in zip(network.trainable_variables, watch.weights, strict=True):
         variable.assign(value)
     return Fitted(
@@ -99,103 +100,137 @@ def fit(
     )
 
 
-def steps_done(backup: Path, steps: int) -> int:
-    """Optimiser steps in the backup, of `steps` an epoch; 0 without one."""
-    latest = tf.train.latest_checkpoint(str(backup / "chief"))
-    if latest is None:
-        return 0
+@contextmanager
+def stop_signals() -> Iterator[list[int]]:
+    """A list to which SIGINT and SIGTERM are added instead of ending the process; a second one
+    ends it.
+    """
+    asked: list[int] = []
+
+    def note(number: int, frame: Any) -> None:
+        if asked:
+            raise Stopped(number)
+        asked.append(number)
+        log(f"{signal.Signals(number).name}: stopping after this step; once more stops at once")
+
+    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
     try:
-        reader = tf.train.load_checkpoint(latest)
-        epoch, batch = (
-            int(reader.get_tensor(f"ckpt_saved_{name}/.ATTRIBUTES/VARIABLE_VALUE"))
-            for name in ("epoch", "batch")
-        )
-    except Exception as error:  # whatever TensorFlow raises on a truncated file
-        reason = str(error).splitlines()[0][:100]
-        raise UserError(f"{backup} cannot be continued ({reason}): delete it") from None
-    return epoch * steps + batch + 1
+        yield asked
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
 
 
-def clear(backup: Path) -> None:
-    """Forget a run's backup: its model is published."""
-    shutil.rmtree(backup, ignore_errors=True)
+def state_of(network: Network) -> list[tf.Variable]:
+    """All that decides how training goes on: weights, optimiser, dropout, what was tallied."""
+    dropout = network.get_layer("dropout").generator.state
+    return [*network.variables, *network.optimizer.variables, dropout]
 
 
 class Watch(tf_keras.callbacks.Callback):
-    """Measures dev, keeps the best weights, and says how long it will take."""
+    """Measures dev, keeps the best weights, backs up, and says how long it will take."""
 
     def __init__(
         self,
+        network: Network,
         dev: tf.data.Dataset,
         steps: int,
         tokens: list[int],
         params: Params,
-        backup: Path,
-        done: int,
+        backup: Backup,
+        asked: list[int],
         started: float,
     ) -> None:
         super().__init__()
-        self.tokens = tokens  # of each epoch: a step of short texts takes less time
-        self.dev, self.steps, self.settings, self.backup = dev, steps, params, backup
+        self.network, self.dev, self.steps, self.tokens = network, dev, steps, tokens
+        self.settings, self.backup, self.asked = params, backup, asked
         self.labels = np.concatenate([label.numpy() for _, label in dev])
         self.rows: list[dict[str, float]] = []
         self.curve: list[dict[str, float]] = []
         self.best: dict[str, float] = {}
+        self.point = [0.0, 0.0, 0.0]  # the network's tally at the curve's last point
         self.seconds = 0.0  # of the epoch under way, before this process
         self.started, self.earlier = started, 0.0
-        self.step, self.begun_at = done, done
-        if done and (backup / PROGRESS).is_file():
-            self.restore(json.loads((backup / PROGRESS).read_text(encoding="utf-8")))
+        self.step = 0
+        if found := backup.load():
+            self.restore(*found)
+        self.begun_at = self.step
 
-    def restore(self, progress: dict[str, Any]) -> None:
-        self.rows, self.best = progress["rows"], progress["best"]
-        self.curve = progress["curve"]
+    def restore(self, progress: dict[str, Any], arrays: Arrays) -> None:
+        """Take over a state. Raises UserError where it is not of this network."""
+        variables = state_of(self.network)
+        values = [arrays.get(f"variable-{number}") for number in range(len(variables))]
+        for variable, value in zip(variables, values, strict=True):
+            if value is None or value.shape != variable.shape:
+                raise UserError(f"{self.backup.folder} is another model's: delete it")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+        self.step, self.rows, self.curve = (progress[name] for name in ("step", "rows", "curve"))
+        self.best, self.point = progress["best"], progress["point"]
         self.seconds, self.earlier = progress["seconds"], progress["total_seconds"]
         if self.best:
-            with np.load(self.backup / BEST.format(self.best["epoch"])) as stored:
-                self.logits, *self.weights = (stored[name] for name in stored.files)
+            self.logits = arrays["dev_logits"]
+            count = len(self.network.trainable_variables)
+            self.weights = [arrays[f"best-{number}"] for number in range(count)]
 
     def save(self, seconds: float) -> None:
-        self.backup.mkdir(parents=True, exist_ok=True)
-        total = self.earlier + time.time() - self.started
-        content = {"rows": self.rows, "curve": self.curve, "best": self.best}
-        content |= {"seconds": seconds, "total_seconds": total}
-        (self.backup / PROGRESS).write_text(json.dumps(content), encoding="utf-8")
+        """Back up; `seconds` were spent on the epoch under way."""
+        variables = enumerate(state_of(self.network))
+        arrays = {f"variable-{number}": variable.numpy() for number, variable in variables}
+        if self.best:
+            arrays |= {f"best-{number}": value for number, value in enumerate(self.weights)}
+            arrays["dev_logits"] = self.logits
+        progress = {"rows": self.rows, "curve": self.curve, "best": self.best, "point": self.point}
+        progress["seconds"] = seconds
+        progress["total_seconds"] = self.earlier + time.time() - self.started
+        self.backup.save(self.step, progress, arrays)
 
-    def on_train_begin(self, logs: Any = None) -> None:
-        if len(self.rows) < self.step // self.steps:  # cut off between an epoch and its dev
-            self.measure({"loss": float("nan"), "accuracy": float("nan")}, self.seconds)
-            self.seconds = 0.0
-        self.began = time.time()
+    def stop_if_asked(self) -> None:
+        if self.asked:
+            total = self.steps * self.settings.epochs
+            raise Stopped(
+                self.asked[0],
+                f"stopped at step {self.step:,} of {total:,}, which is backed up: the same command "
+                "goes on from there",
+            )
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.began = time.time()
-        self.summed = {"steps": 0, "loss": 0.0, "accuracy": 0.0}  # at the curve's last point
+        if self.step % self.steps == 0:
+            self.network.tally.assign([0.0, 0.0, 0.0])
+            self.point = [0.0, 0.0, 0.0]
 
-    def add_point(self, steps: int, logs: dict[str, float]) -> None:
-        """Put what was new since the last point on the curve; `logs` are means of the epoch so
-        far, or since a continuation, which is `steps` long.
-        """
-        new = steps - self.summed["steps"]
-        point: dict[str, float] = {"step": self.step}
-        for name in ("loss", "accuracy"):
-            total = logs[name] * steps
-            point[f"train_{name}"] = (total - self.summed[name]) / new
-            self.summed[name] = total
-        self.summed["steps"] = steps
-        self.curve.append(point)
+    def add_point(self) -> None:
+        """Put what was learnt since the last point on the curve: means over texts."""
+        tally = self.network.tally.numpy().tolist()
+        texts, loss, right = (now - then for now, then in zip(tally, self.point, strict=True))
+        self.curve.append(
+            {"step": self.step, "train_loss": loss / texts, "train_accuracy": right / texts}
+        )
+        self.point = tally
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         self.step += 1
+        if not math.isfinite(logs["loss"]):
+            self.backup.clear()  # going on from there would come to the same
+            raise UserError(
+                f"the loss is not a number any more at step {self.step:,}: lower --learning-rate "
+                f"({self.settings.learning_rate:g}) or --clip-norm ({self.settings.clip_norm:g})"
+            )
         inside = (self.step - 1) % self.steps + 1
         if inside % -(-self.steps // CURVE_POINTS) == 0 or inside == self.steps:
-            begun = self.begun_at % self.steps if self.step - inside < self.begun_at else 0
-            self.add_point(inside - begun, logs)
+            self.add_point()
+        self.estimate(logs["loss"])
+        if inside < self.steps:  # after the last step comes dev, and then a backup
+            if self.step % BACKUP_EVERY == 0 or self.asked:
+                self.save(self.seconds + time.time() - self.began)
+            self.stop_if_asked()
+
+    def estimate(self, loss: float) -> None:
+        """Say now and then how far it is, and how long it will take."""
         here = self.step - self.begun_at
         if here == 5:  # the first steps compile
             self.warm = time.time()
-        if here % BACKUP_EVERY == 0:
-            self.save(self.seconds + time.time() - self.began)
         tenth = max(self.steps // 10, ESTIMATE_AT)
         if here == ESTIMATE_AT or (here > 5 and not sys.stdout.isatty() and here % tenth == 0):
             total = self.steps * self.settings.epochs
@@ -203,9 +238,9 @@ class Watch(tf_keras.callbacks.Callback):
             warm = self.begun_at + 5
             ahead = pace * (here - 5) * self.read(self.step, total) / self.read(warm, self.step)
             log(
-                f"step {self.step:,} of {total:,}: loss {logs['loss']:.4f}, "
+                f"step {self.step:,} of {total:,}: loss {loss:.4f}, "
                 f"{self.settings.batch_size / pace:.1f} texts/s, about "
-                f"{ahead / 60:.0f} minutes of training ahead"
+                f"{ahead / 60:.{int(ahead < 300)}f} minutes of training ahead"
             )
 
     def read(self, start: int, end: int) -> float:
@@ -216,21 +251,21 @@ class Watch(tf_keras.callbacks.Callback):
         return float(after - before)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        self.measure(logs, self.seconds + time.time() - self.began)
+        self.measure(self.seconds + time.time() - self.began)
         self.seconds = 0.0
+        self.save(0.0)
+        if self.step < self.steps * self.settings.epochs:
+            self.stop_if_asked()
 
-    def measure(self, logs: dict[str, float], train_seconds: float) -> None:
-        """Score dev, and keep these weights if they are the best so far.
-
-        After a continuation the epoch's training loss and accuracy are those of its rest.
-        """
+    def measure(self, train_seconds: float) -> None:
+        """Score dev, and keep these weights if they are the best so far."""
         started = time.time()
-        variables = self.model.trainable_variables
-        logits = self.model.predict(self.dev, verbose=0).reshape(-1)
+        logits = self.network.predict(self.dev, verbose=0).reshape(-1)
+        texts, loss, right = self.network.tally.numpy().tolist()
         row = {
             "epoch": len(self.rows) + 1,
-            "train_loss": logs["loss"],
-            "train_accuracy": logs["accuracy"],
+            "train_loss": loss / texts,
+            "train_accuracy": right / texts,
             "dev_loss": float(np.mean(np.logaddexp(0, logits) - self.labels * logits)),
             "dev_accuracy": float(np.mean((logits >= 0) == (self.labels == 1))),
             "train_seconds": train_seconds,
@@ -241,7 +276,4 @@ class Watch(tf_keras.callbacks.Callback):
         rank = (row["dev_accuracy"], -row["dev_loss"])
         if not self.best or rank > (self.best["dev_accuracy"], -self.best["dev_loss"]):
             self.best, self.logits = row, logits
-            self.weights = [variable.numpy() for variable in variables]
-            if len(self.rows) < self.settings.epochs:
-                self.backup.mkdir(parents=True, exist_ok=True)
-                np.savez(self.backup / BEST.format(row["epoch"]), logits, *self.weights)
+            self.weights = [variable.numpy() for variable in self.network.trainable_variables]

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from params import Params
-from sentiment.model.versions import write_json
+from sentiment import files
 from sentiment.reviews.sources import Reviews, digest
 from sentiment.training.fit import Fitted
 
@@ -45,7 +45,7 @@ def write(
     folder: Path, results: dict[str, Any], fitted: Fitted
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Write results.json, history.csv (a row an epoch) and steps.csv; return the two tables."""
-    write_json(folder / "results.json", results)
+    files.write_json(folder / "results.json", results)
     history, curve = pd.DataFrame(fitted.rows), pd.DataFrame(fitted.curve)
     history.to_csv(folder / "history.csv", index=False)
     curve.to_csv(folder / "steps.csv", index=False)
