@@ -42,6 +42,9 @@ def main() -> int:
         other_folder = versions.find_model(arguments.compare)
         other_details = versions.load_details(other_folder)
     reviews, name = splits.load_split(params, details)  # may download
+    learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
+    if learnt and params.split != "dev-sentences":
+        log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
     if arguments.compare:
         infer.require_comparable(details, other_details, other_folder, name)
     if arguments.target_precision is not None:

@@ -57,7 +57,7 @@ def main() -> int:
             parameters,
         )
         from sentiment.report import metrics, plots
-        from sentiment.training import fit, record, summary
+        from sentiment.training import fit, health, record, summary
         from sentiment.training.backup import Backup
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
@@ -79,9 +79,10 @@ def main() -> int:
 
     # What was loaded, as the model will see it.
     log(f"reviews: {reviews.source}")
-    summary.describe("train", train, classifier.preprocessing, params)
+    share_cut = summary.describe("train", train, classifier.preprocessing, params)
     summary.describe("dev", dev, classifier.preprocessing, params)
     summary.show(train, pair.preprocessor, classifier.preprocessing, labels)
+    health.of_reviews(train, dev, labels, share_cut)
     precision, difference = check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
     lessons = data_loader.make_lessons(train, classifier.preprocessing, params)
@@ -101,6 +102,8 @@ def main() -> int:
         backup,
         started,
     )
+
+    health.of_training(fitted.rows, fitted.dev_logits, fitted.dev_labels, labels)
 
     # Calibration.
     temperature = metrics.fit_temperature(fitted.dev_logits, fitted.dev_labels)
@@ -159,7 +162,10 @@ def finish(target: Path, backup: Backup) -> int:
 
 def read_settings() -> Params:
     """The command line's settings; a try on fewer reviews goes to a folder of its own."""
-    params, _ = command_line.parse(command_line.make_parser(__doc__, settings.TRAIN))
+    parser = command_line.make_parser(__doc__, settings.TRAIN)
+    again = "train with the settings of this results.json; a flag beside it overrides"
+    parser.add_argument("--from-run", metavar="FILE", help=again)
+    params, _ = command_line.parse(parser)
     is_try = params.train_examples or params.dev_examples
     if is_try and not any(word.startswith("--model-folder") for word in sys.argv):
         folder = str(Path(params.model_folder) / "quick")

@@ -221,6 +221,11 @@ class Params:
         choices=("auto", "float32", "bfloat16"),
         group="Machine and files",
     )
+    backup_steps: int = setting(
+        250,
+        "optimiser steps between two backups, from which a run that was cut off goes on",
+        allowed=((lambda value: value >= 1), "1 or more"),
+    )
     model_folder: str = setting(
         "saved_model", "folder of numbered models; evaluate and predict read the newest, or N in it"
     )
@@ -229,6 +234,9 @@ class Params:
 # Those that people change first: --help begins with them.
 FIRST = ("preset", "data", "text_column", "label_column", "labels", "train_examples")
 FIRST += ("encoder", "max_length", "epochs", "model_folder")
+
+# Settings of earlier versions, and the value that left them unused.
+GONE = {"short_epochs": 0, "sentence_choice": "any", "average_momentum": 0.0}
 
 # Which settings a script reads.
 REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", "skip_bad_rows")

@@ -12,9 +12,10 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from params import EVALUATE, FIRST, PRESETS, Params, check, flag
+from params import EVALUATE, FIRST, GONE, PRESETS, Params, check, flag
+from sentiment import files
 from sentiment.errors import UserError, log
 
 METAVARS = {str: "TEXT", int: "N", float: "X"}
@@ -70,6 +71,11 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     arguments, _ = parser.parse_known_args(argv)  # a first time, for the preset alone
     if "preset" in arguments:
         parser.set_defaults(**PRESETS[arguments.preset])
+    if getattr(arguments, "from_run", None):
+        try:
+            parser.set_defaults(**settings_of_run(Path(arguments.from_run)))
+        except UserError as error:
+            parser.error(str(error))
     arguments, unknown = parser.parse_known_args(argv)
     known = {item.name for item in dataclasses.fields(Params)}
     for word in unknown:
@@ -87,6 +93,28 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     except UserError as error:
         parser.error(str(error))
     return params, arguments
+
+
+def settings_of_run(path: Path) -> dict[str, Any]:
+    """The settings of an earlier run, from its results.json (or what experiments wrote of it).
+
+    Raises UserError where they cannot be had, or where that run used one that is gone.
+    """
+    content = files.read_json(path) or {}
+    stored = content.get("train", content).get("settings")
+    if not isinstance(stored, dict):
+        raise UserError(f"--from-run {path}: no results.json of a run with its settings")
+    if used := [name for name, unused in GONE.items() if stored.get(name, unused) != unused]:
+        raise UserError(
+            f"--from-run {path}: that run used {', '.join(used)}, which is gone; the code of its "
+            "time still has it (experiments/README.md)"
+        )
+    defaults = {item.name: item.default for item in dataclasses.fields(Params)}
+    found = {name: value for name, value in stored.items() if name in defaults}
+    for name, value in found.items():
+        if not isinstance(value, (type(defaults[name]), int)):
+            raise UserError(f"--from-run {path}: {name} is {value!r}, which is no {flag(name)}")
+    return found
 
 
 def echo(params: Params, names: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from sentiment.errors import UserError, log
 
 PREFIX = ".unfinished-"  # of everything that is still being made
 LOCK = ".lock"
-STALE_FILE, STALE_FOLDER = 3600, 60  # seconds after which an unlocked one is a killed run's
+STALE_FILE, STALE_FOLDER = 3600, 5  # seconds after which an unlocked one is a killed run's
 
 
 @contextmanager

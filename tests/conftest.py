@@ -131,7 +131,7 @@ def trained(tiny_pair, tmp_path_factory) -> Trained:
     output = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
     assert output.returncode == 0, output.stderr
     first = contents(home / "saved_model" / "1")
-    second = run_script("model_train.py", *flags, "--epochs", "1", "--seed", "1", cwd=home)
+    second = run_script("model_train.py", *flags, "--epochs", "5", "--seed", "1", cwd=home)
     shutil.rmtree(home / "pair")
     return Trained(home / "saved_model" / "1", output, rows, first, second)
 

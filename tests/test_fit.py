@@ -25,6 +25,7 @@ SETTINGS = Params(
     epochs=2,
     max_length=16,
     dropout=0.5,
+    backup_steps=5,
     learning_rate=1e-3,
 )
 
@@ -62,20 +63,18 @@ def run(tiny_pair, tmp_path_factory):
         train = data_loader.encode(reviews.take(range(EXAMPLES)), built.preprocessing)
         dev = data_loader.encode(reviews.take(range(EXAMPLES, EXAMPLES + 20)), built.preprocessing)
         try:
-            with patch.context() as every:
-                every.setattr(fit, "BACKUP_EVERY", 5)
-                batches = data_loader.dev_batches(dev, 4)
-                lessons = data_loader.Lessons(train, EXAMPLES)
-                found = fit.fit(
-                    built.network,
-                    lambda first: data_loader.train_batches(lessons, SETTINGS, first),
-                    lessons.steps(4),
-                    data_loader.epoch_tokens(lessons, 2),
-                    batches,
-                    params,
-                    states,
-                    time.time(),
-                )
+            batches = data_loader.dev_batches(dev, 4)
+            lessons = data_loader.Lessons(train, EXAMPLES)
+            found = fit.fit(
+                built.network,
+                lambda first: data_loader.train_batches(lessons, SETTINGS, first),
+                lessons.steps(4),
+                data_loader.epoch_tokens(lessons, 2),
+                batches,
+                params,
+                states,
+                time.time(),
+            )
         finally:
             patch.undo()
             states.lock.__exit__(None, None, None)  # as when the process dies

@@ -84,6 +84,15 @@ def load_details(folder: Path) -> dict[str, Any]:
     return details
 
 
+def learnt_from(folder: Path, ids: list[str]) -> int:
+    """How many of these reviews have a text that the model in `folder` was trained on."""
+    path = folder / TRAIN_IDS
+    if not path.is_file():  # an older model's are not known
+        return 0
+    known = {line.split("-")[0] for line in path.read_text(encoding="utf-8").split()}
+    return sum(key.split("-")[0] in known for key in ids)
+
+
 def problem_of(details: dict[str, Any] | None) -> str:
     """What is missing or wrong in a model's details; empty when nothing is."""
     if details is None:

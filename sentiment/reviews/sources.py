@@ -70,6 +70,11 @@ def text_id(text: str) -> str:
     return hashlib.sha256(text.strip().encode()).hexdigest()[:16]
 
 
+def text_key(review_id: str) -> str:
+    """What the ids of equal texts have in common."""
+    return review_id.split("-")[0]
+
+
 def canonical(rows: Iterable[tuple[str, int]], source: str, skipped: int = 0) -> Reviews:
     """(text, label) rows in any order -> Reviews by id; repeats get `-2`, `-3` behind theirs."""
     ordered = sorted((text_id(text), label, text.strip()) for text, label in rows)

@@ -38,7 +38,7 @@ def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews,
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(reviews.ids):
-        rows_of[key.split("-")[0]].append(row)
+        rows_of[sources.text_key(key)].append(row)
     groups = list(rows_of.values())
     wanted = round(len(reviews.ids) * dev_share)
     dev: list[int] = []

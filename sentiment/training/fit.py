@@ -25,7 +25,6 @@ from sentiment.training import optimizer
 from sentiment.training.backup import Arrays, Backup
 
 ESTIMATE_AT = 25  # steps after which the time is estimated
-BACKUP_EVERY = 250  # steps: a few minutes on two cores
 CURVE_POINTS = 40  # an epoch
 SAME = 1e-6  # logits that all lie within this share of their size say nothing
 
@@ -222,7 +221,7 @@ class Watch(tf_keras.callbacks.Callback):
             self.add_point()
         self.estimate(logs["loss"])
         if inside < self.steps:  # after the last step comes dev, and then a backup
-            if self.step % BACKUP_EVERY == 0 or self.asked:
+            if self.step % self.settings.backup_steps == 0 or self.asked:
                 self.save(self.seconds + time.time() - self.began)
             self.stop_if_asked()
 
