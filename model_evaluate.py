@@ -41,6 +41,8 @@ def main() -> int:
     if arguments.compare:
         other_folder = versions.find_model(arguments.compare)
         other_details = versions.load_details(other_folder)
+    if len(details["labels"]) > 2 and (arguments.threshold or arguments.target_precision):
+        raise UserError("--threshold and --target-precision are for models with two labels")
     reviews, name = splits.load_split(params, details)  # may download
     learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
     if learnt and params.split != "dev-sentences":
@@ -79,7 +81,7 @@ def main() -> int:
     if threshold is not None:
         probabilities = scored.predictions.probabilities
         extra["threshold"] = analysis.at_threshold(reviews.labels, probabilities, threshold)
-        figures = (f"{key} {value:.4f}" for key, value in extra["threshold"].items())
+        figures = (f"{key} {shown(value)}" for key, value in extra["threshold"].items())
         print("with " + ", ".join(figures))
     if arguments.compare:
         other = infer.load_model(arguments.compare)
@@ -143,21 +145,30 @@ def show(results: dict, labels: list[str]) -> None:
     """Print the figures as a person reads them."""
     low, high = results["accuracy_interval_95"]
     print(f"accuracy   {results['accuracy']:.4f}   (95 % interval {low:.4f} to {high:.4f})")
+    print(f"           {results['majority_share']:.4f}   if it always said the largest label")
     for name in ("precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
-        value = results[name]
-        print(f"{name:<10} " + ("not defined: one label only" if value is None else f"{value:.4f}"))
+        print(f"{name:<10} {shown(results[name])}")
     error, before = results["calibration_error"], results["before_temperature"]
     print(
         f"calibration error {error:.4f} (before the temperature {before['calibration_error']:.4f})"
     )
     width = max(len(label) for label in labels)
-    (true_negative, false_positive), (false_negative, true_positive) = results["confusion"]
-    print(f"confusion (rows: true label, columns: {labels[0]}, {labels[1]})")
-    print(f"  {labels[0]:<{width}} {true_negative:7d} {false_positive:7d}")
-    print(f"  {labels[1]:<{width}} {false_negative:7d} {true_positive:7d}")
+    for label, found in results.get("per_label", {}).items():
+        figures = ", ".join(
+            f"{name} {shown(found[name])}" for name in ("precision", "recall", "f1")
+        )
+        print(f"  {label:<{width}} {figures}")
+    print(f"confusion (rows: true label, columns: {', '.join(labels)})")
+    for label, counts in zip(labels, results["confusion"], strict=True):
+        print(f"  {label:<{width}}" + "".join(f" {count:7d}" for count in counts))
     print(
         f"the model's max length cut {results['share_cut']:.1%} of {results['reviews']:,} reviews"
     )
+
+
+def shown(value: float | None) -> str:
+    """A figure, or that the data does not define it."""
+    return "not defined" if value is None else f"{value:.4f}"
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sentiment.logits import probabilities as probabilities_of
 from sentiment.report import metrics, plots
 
 
@@ -24,12 +25,14 @@ def test_figures_of_four_reviews():
 
 
 @pytest.mark.parametrize("label", [0, 1])
-def test_one_label_leaves_roc_auc_undefined_and_the_rest_defined(label):
+def test_what_one_label_leaves_undefined_is_none(label):
     labels = np.full(3, label)
     found = metrics.evaluate(labels, np.array([0.2, 0.4, 0.9]), np.array([0, 0, 1]))
     assert found["roc_auc"] is None
     assert sum(map(sum, found["confusion"])) == 3
-    assert all(math.isfinite(found[name]) for name in ("precision", "recall", "f1", "log_loss"))
+    assert found["recall"] == (None, pytest.approx(1 / 3))[label]
+    assert (found["precision"], found["majority_share"]) == (float(label), 1.0)
+    assert math.isfinite(found["log_loss"])
 
 
 def test_certain_and_wrong_is_a_finite_loss():
@@ -40,9 +43,9 @@ def test_certain_and_wrong_is_a_finite_loss():
 def test_temperature_undoes_overconfidence():
     chance = np.random.default_rng(0)
     logits = chance.normal(0, 2, 50_000)
-    labels = (chance.random(50_000) < metrics.sigmoid(logits)).astype(np.float32)
+    labels = (chance.random(50_000) < probabilities_of(logits)).astype(np.float32)
     assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
-    before, after = (metrics.sigmoid(factor * logits) for factor in (3, 1))
+    before, after = (probabilities_of(factor * logits) for factor in (3, 1))
     assert metrics.calibration_error(labels, after) < 0.01
     assert metrics.calibration_error(labels, before) > 0.05
     assert metrics.brier(labels, after) < metrics.brier(labels, before)

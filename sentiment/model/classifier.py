@@ -73,7 +73,8 @@ class Network(tf_keras.Model):
         """Add a batch to the tally, and to what is shown on a terminal."""
         texts = tf.cast(tf.shape(logit)[0], tf.float64)
         loss = tf.cast(self.loss(label[:, None], logit), tf.float64)
-        right = tf.reduce_sum(tf.cast((logit[:, 0] >= 0) == (label == 1), tf.float64))
+        named = tf.argmax(logit, 1) if logit.shape[1] > 1 else logit[:, 0] >= 0
+        right = tf.reduce_sum(tf.cast(tf.cast(named, tf.float32) == label, tf.float64))
         self.tally.assign_add(tf.stack([texts, loss * texts, right]))
         return super().compute_metrics(ids, label, logit, weight)
 
@@ -94,10 +95,11 @@ class Network(tf_keras.Model):
         """(gradients, logits) of a whole batch, computed `micro_batch` reviews at a time."""
         size = tf.shape(label)[0]
         gradients = [tf.zeros_like(variable) for variable in self.trainable_variables]
-        logits = tf.zeros([0, 1])
+        width = self.output_shape[-1]
+        logits = tf.zeros([0, width])
         for start in tf.range(0, size, self.micro_batch):
             tf.autograph.experimental.set_loop_options(
-                shape_invariants=[(logits, tf.TensorShape([None, 1]))]
+                shape_invariants=[(logits, tf.TensorShape([None, width]))]
             )
             end = start + self.micro_batch
             with tf.GradientTape() as tape:
@@ -143,8 +145,8 @@ class Classifier(NamedTuple):
     encoder: hub.KerasLayer
 
 
-def build_classifier(pair: Pair, params: Params) -> Classifier:
-    """Build the functional model.
+def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
+    """Build the functional model: one logit for two labels, a logit a label for more.
 
     Raises UserError when the encoder cannot read `max_length` tokens.
     """
@@ -160,7 +162,7 @@ def build_classifier(pair: Pair, params: Params) -> Classifier:
             )
     dropout = Dropout(params.dropout, seed=params.seed, name="dropout")
     classifier = tf_keras.layers.Dense(
-        1,
+        1 if labels == 2 else labels,
         name="classifier",
         kernel_initializer=tf_keras.initializers.TruncatedNormal(stddev=0.02, seed=params.seed),
     )
@@ -199,11 +201,12 @@ def parameters(classifier: Classifier) -> int:
 
 
 def logits(classifier: Classifier, texts: list[str], precision: str) -> np.ndarray:
-    """float32 [N] logits of the model in memory, from raw text, at a precision."""
+    """float32 [N], or [N, labels] of more than two: the logits in memory, from raw text."""
     machine.use_precision(precision)
     # A new function each time: one that has run keeps the precision it ran at.
     score = tf.function(lambda text: classifier.model(text, training=False))
-    return score(tf.constant(texts)).numpy().reshape(-1)
+    found = score(tf.constant(texts)).numpy()
+    return found[:, 0] if found.shape[1] == 1 else found
 
 
 def check_precision(classifier: Classifier, texts: list[str], precision: str) -> tuple[str, float]:

@@ -37,10 +37,16 @@ def save(
 
     Signatures: `serving_default` (text: string [N]), `token_ids` (the encoder's three int32
     [N, length]), both to `logit`, `probability` (float32 [N]) and `label` (string [N]); and
-    `preprocess` (text -> the three, and `token_count`).
+    `preprocess` (text -> the three, and `token_count`). With more than two labels they give
+    `logits` and `probabilities` (float32 [N, labels]), `label`, and its `probability`.
     """
 
     def answer(logit: tf.Tensor) -> dict[str, tf.Tensor]:
+        if len(labels) > 2:
+            every = tf.nn.softmax(logit)
+            label = tf.gather(tf.constant(labels), tf.argmax(logit, 1))
+            best = tf.reduce_max(every, 1)
+            return {"logits": logit, "probabilities": every, "probability": best, "label": label}
         logit = tf.reshape(logit, [-1])
         probability = tf.sigmoid(logit)
         label = tf.gather(tf.constant(labels), tf.cast(probability >= threshold, tf.int32))
@@ -98,7 +104,8 @@ def compare_reloaded(folder: Path, texts: list[str], logits: np.ndarray) -> floa
     """
     with quiet():
         loaded = tf.saved_model.load(str(folder))
-    again = loaded.signatures["serving_default"](text=tf.constant(texts))["logit"].numpy()
+    answer = loaded.signatures["serving_default"](text=tf.constant(texts))
+    again = answer["logit" if logits.ndim == 1 else "logits"].numpy()
     difference = float(abs(again - logits).max())
     if not difference <= LARGEST_DIFFERENCE:
         raise UserError(

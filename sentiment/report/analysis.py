@@ -1,6 +1,7 @@
 """What an evaluation shows beyond its figures: where it is right, how sure, against another model.
 
-All arrays are [N]; `right` is bool, labels are 0 or 1, probabilities are of 1.
+Arrays are [N]; `right` is bool, labels are numbers, probabilities are of the second label, or
+[N, labels] of more than two.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
 from sentiment.errors import UserError
+from sentiment.logits import by_label
+from sentiment.logits import probabilities as probabilities_of
 from sentiment.report import metrics
 
 RESAMPLES = 1000
@@ -33,12 +36,14 @@ def by_band(values: np.ndarray, edges: Sequence[float], right: np.ndarray) -> li
 
 
 def confidences(logits: np.ndarray, threshold: float) -> np.ndarray:
-    """float [N], 0.5 to 1: how sure the label is, given the threshold from which it is positive.
+    """float [N]: how sure the label is, given the threshold from which it is the second of two.
 
-    At the threshold 0.5 it is the probability of the predicted label.
+    At the threshold 0.5, and of more than two labels, it is the predicted label's probability.
     """
+    if logits.ndim == 2:
+        return probabilities_of(logits).max(axis=1)
     threshold = np.clip(threshold, 1e-7, 1 - 1e-7)  # a saved one can be a float32 score of 1
-    return metrics.sigmoid(np.abs(logits - np.log(threshold / (1 - threshold))))
+    return probabilities_of(np.abs(logits - np.log(threshold / (1 - threshold))))
 
 
 def operating_points(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
@@ -64,7 +69,11 @@ def operating_points(labels: np.ndarray, probabilities: np.ndarray) -> list[dict
 
 
 def histogram(labels: np.ndarray, probabilities: np.ndarray) -> list[dict[str, float]]:
-    """Reviews of each label by bins of their score; label 0 is `negative`."""
+    """Reviews of each of two labels (0 is `negative`) by bins of their score; of more labels,
+    those that were called wrongly (`negative`) and rightly by bins of their confidence.
+    """
+    if probabilities.ndim == 2:
+        probabilities, labels = metrics.confidence_and_right(labels, probabilities)
     edges = np.linspace(0, 1, 26)
     negative, positive = (np.histogram(probabilities[labels == one], edges)[0] for one in (0, 1))
     return [
@@ -92,38 +101,46 @@ def intervals(
     """95 % intervals of the figures of metrics.evaluate: percentiles over resampled reviews.
 
     (Efron 1979.) A resample is a count of each review; a figure that it leaves undefined is left
-    out.
+    out. The area under the ROC curve has one where there are two labels.
     """
     chance = np.random.default_rng(seed)
-    count = len(labels)
-    order = np.argsort(probabilities, kind="stable")
-    starts = np.flatnonzero(np.diff(probabilities[order], prepend=-1))  # of equal probabilities
-    losses = -np.log(np.clip(np.where(labels == 1, probabilities, 1 - probabilities), 1e-15, 1))
-    squares = (probabilities - labels) ** 2
+    count, every = len(labels), by_label(probabilities)
+    wanted = [1] if every.shape[1] == 2 else range(every.shape[1])
+    losses = -np.log(np.clip(every[np.arange(count), labels], 1e-15, 1))
+    squares = np.sum((every - np.eye(every.shape[1])[labels]) ** 2, axis=1)
+    if len(wanted) == 1:
+        squares /= 2  # as metrics.brier counts two labels
+        order = np.argsort(probabilities, kind="stable")
+        starts = np.flatnonzero(np.diff(probabilities[order], prepend=-1))  # of equal ones
     found: dict[str, list[float]] = {}
     for _ in range(RESAMPLES):
         times = np.bincount(chance.integers(0, count, count), minlength=count).astype(float)
-        positive, negative = times * (labels == 1), times * (labels == 0)
-        true_positive = positive[predicted == 1].sum()
-        false_positive, false_negative = (
-            negative[predicted == 1].sum(),
-            positive.sum() - true_positive,
-        )
-        above = np.add.reduceat(positive[order], starts)
-        below = np.add.reduceat(negative[order], starts)
-        pairs = np.sum(above * (np.cumsum(below) - below / 2))
+        true = [times[labels == one].sum() for one in wanted]
+        named = [times[predicted == one].sum() for one in wanted]
+        hits = [times[(labels == one) & (predicted == one)].sum() for one in wanted]
         figures = {
-            "precision": (true_positive, true_positive + false_positive),
-            "recall": (true_positive, positive.sum()),
-            "f1": (2 * true_positive, 2 * true_positive + false_positive + false_negative),
-            "roc_auc": (pairs, positive.sum() * negative.sum()),
-            "log_loss": (times @ losses, count),
-            "brier": (times @ squares, count),
+            "precision": mean_share(hits, named),
+            "recall": mean_share(hits, true),
+            "f1": mean_share(2 * np.array(hits), np.array(true) + named),
+            "log_loss": times @ losses / count,
+            "brier": times @ squares / count,
         }
-        for name, (share, of) in figures.items():
-            if of:
-                found.setdefault(name, []).append(share / of)
+        if len(wanted) == 1:
+            positive, negative = times * (labels == 1), times * (labels == 0)
+            above = np.add.reduceat(positive[order], starts)
+            below = np.add.reduceat(negative[order], starts)
+            pairs = np.sum(above * (np.cumsum(below) - below / 2))
+            figures["roc_auc"] = mean_share([pairs], [positive.sum() * negative.sum()])
+        for name, value in figures.items():
+            if not np.isnan(value):
+                found.setdefault(name, []).append(value)
     return {name: np.percentile(values, [2.5, 97.5]).tolist() for name, values in found.items()}
+
+
+def mean_share(parts: Sequence[float], wholes: Sequence[float]) -> float:
+    """Mean of part / whole, undefined ones left out; not a number where none is defined."""
+    defined = [part / whole for part, whole in zip(parts, wholes, strict=True) if whole]
+    return sum(defined) / len(defined) if defined else float("nan")
 
 
 def threshold_for_precision(labels: np.ndarray, probabilities: np.ndarray, target: float) -> float:

@@ -63,14 +63,15 @@ def make(
 ) -> str:
     """The card's Markdown."""
     settings, machine = results["settings"], results["machine"]
-    negative, positive = details["labels"]
+    names = details["labels"]
+    threshold = f": `{names[1]}` from a probability of {details['threshold']:.4g} on."
     sentences = results.get("train_sentences", 0)
     origin = details.get("made_from")
     lines = [
         f"# Sentiment model {number}",
         "",
-        f"Says whether an English review is `{negative}` or `{positive}`: `{positive}` from a "
-        f"probability of {details['threshold']:.4g} on. A fine-tuned BERT "
+        f"Says whether an English review is {' or '.join(f'`{name}`' for name in names)}"
+        f"{threshold if len(names) == 2 else '.'} A fine-tuned BERT "
         f"(`{settings['encoder']}`, {details['parameters']:,} parameters).",
         "",
         "## Data",
@@ -107,7 +108,7 @@ def make(
     else:
         lines += ["Not evaluated further yet: `python model_evaluate.py` adds to this card.", ""]
     lines += ["## Limits", ""]
-    lines += [f"- {limit}" for limit in limits(settings, evaluations)]
+    lines += [f"- {limit}" for limit in limits(settings, len(names), evaluations)]
     lines += ["", "## Licences and credits", ""]
     encoder, data = settings["encoder"], settings["data"]
     lines.append(
@@ -130,13 +131,13 @@ def figures_of(one: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{one['share_cut']:.1%}"]) + " |"
 
 
-def limits(settings: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[str]:
+def limits(settings: dict[str, Any], count: int, evaluations: list[dict[str, Any]]) -> list[str]:
     """What a user should know, with the evaluations' figures where there are any."""
     by_split = {one["split"]: one for one in evaluations}
     found = [
         f"It reads {settings['max_length']} tokens of a review ({settings['truncation']}); the "
         "rest of a longer one is not seen.",
-        "English only, two labels only: mixed or neutral reviews get one of the two.",
+        f"English only; every review gets one of the {count} labels, mixed and other ones too.",
     ]
     if settings["data"] == "imdb":
         found.append("Trained on movie reviews: other goods and other kinds of text are untried.")

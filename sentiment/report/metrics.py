@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy import optimize
 from sklearn import metrics as sklearn_metrics
 
+from sentiment.logits import by_label, mean_loss, predicted
+from sentiment.logits import probabilities as probabilities_of
 from sentiment.scoring.infer import Predictions
 
 
@@ -21,28 +25,39 @@ def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, f
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives `labels` (0/1, [N]) the least log-loss, between 0.1 and 10.
+    """The temperature that gives `labels` (their numbers, [N]) the least log-loss, from 0.1 to 10.
 
     1 where every label is predicted right: any lower one would be better still.
     """
-    if np.all((logits >= 0) == (labels == 1)):
+    if np.all(predicted(logits) == labels):
         return 1.0
-
-    def log_loss(logarithm: float) -> float:
-        scaled = logits / math.exp(logarithm)
-        return float(np.mean(np.logaddexp(0, scaled) - labels * scaled))
-
     bounds = (math.log(0.1), math.log(10))
-    return math.exp(optimize.minimize_scalar(log_loss, bounds=bounds, method="bounded").x)
-
-
-def sigmoid(logits: np.ndarray) -> np.ndarray:
-    return 1 / (1 + np.exp(-logits))
+    found = optimize.minimize_scalar(
+        lambda logarithm: mean_loss(logits / math.exp(logarithm), labels),
+        bounds=bounds,
+        method="bounded",
+    )
+    return math.exp(found.x)
 
 
 def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    """Mean squared difference of probability and label (Brier 1950)."""
-    return float(np.mean((probabilities - labels) ** 2))
+    """Mean squared difference of probability and label (Brier 1950); of more than two labels, the
+    sum over them.
+    """
+    if probabilities.ndim == 1:
+        return float(np.mean((probabilities - labels) ** 2))
+    truth = np.eye(probabilities.shape[1])[labels]
+    return float(np.mean(np.sum((probabilities - truth) ** 2, axis=1)))
+
+
+def confidence_and_right(
+    labels: np.ndarray, probabilities: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """([N] probability of the most probable label, [N] whether it is the true one)."""
+    every = by_label(probabilities)
+    last = every.shape[1] - 1
+    named = last - every[:, ::-1].argmax(axis=1)  # of two equal ones the second
+    return every.max(axis=1), named == labels
 
 
 def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -> list[dict]:
@@ -50,10 +65,8 @@ def reliability(labels: np.ndarray, probabilities: np.ndarray, bins: int = 15) -
 
     The confidence is the probability of the predicted class (Guo et al. 2017, arXiv 1706.04599).
     """
-    predicted = probabilities >= 0.5
-    confidence = np.where(predicted, probabilities, 1 - probabilities)
+    confidence, right = confidence_and_right(labels, probabilities)
     number = np.minimum((confidence * bins).astype(int), bins - 1)
-    right = predicted == (labels == 1)
     return [
         {
             "from": int(one) / bins,
@@ -74,34 +87,64 @@ def calibration_error(labels: np.ndarray, probabilities: np.ndarray) -> float:
 
 
 def evaluate(
-    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray
+    labels: np.ndarray, probabilities: np.ndarray, predicted: np.ndarray, names: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """Metrics of a two-class model. All arguments are [N]: 0/1, probability of 1, 0/1.
+    """Metrics of a model: true labels' numbers [N], probabilities, predicted labels' numbers [N].
 
-    A figure that the data does not define (one label only) is None.
+    Precision, recall and F1 are the second label's where there are two, else means over the labels
+    (macro), and `per_label` has each one's by its name. A figure that the data does not define (one
+    label only, none of a label) is None.
     """
+    count = by_label(probabilities).shape[1]
+    numbers = list(range(count))
     correct = int(np.sum(labels == predicted))
     low, high = wilson_interval(correct, len(labels))
-    precision, recall, f1, _ = sklearn_metrics.precision_recall_fscore_support(
-        labels, predicted, average="binary", zero_division=0
+    figures = partial(
+        sklearn_metrics.precision_recall_fscore_support,
+        labels,
+        predicted,
+        labels=numbers,
+        zero_division=np.nan,
     )
-    both = len(np.unique(labels)) == 2
-    confusion = sklearn_metrics.confusion_matrix(labels, predicted, labels=[0, 1])
-    return {
+    *every, support = figures()
+    means = [one[1] for one in every] if count == 2 else figures(average="macro")[:3]
+    precision, recall, f1 = map(defined, means)
+    complete = len(np.unique(labels)) == count
+    area = {} if count == 2 else {"multi_class": "ovr"}
+    found = {
         "reviews": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_interval_95": [low, high],
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "roc_auc": float(sklearn_metrics.roc_auc_score(labels, probabilities)) if both else None,
+        "majority_share": float(support.max() / len(labels)),
+        "precision": precision,
+        "recall": recall,
+        "f1": f1,
+        "roc_auc": float(sklearn_metrics.roc_auc_score(labels, probabilities, **area))
+        if complete
+        else None,
         "log_loss": float(
-            sklearn_metrics.log_loss(labels, probabilities.astype(np.float64), labels=[0, 1])
+            sklearn_metrics.log_loss(labels, probabilities.astype(np.float64), labels=numbers)
         ),
         "brier": brier(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
-        "confusion": confusion.tolist(),
+        "confusion": sklearn_metrics.confusion_matrix(labels, predicted, labels=numbers).tolist(),
     }
+    if count > 2:
+        found["per_label"] = {
+            name: {
+                "reviews": int(support[number]),
+                "precision": defined(every[0][number]),
+                "recall": defined(every[1][number]),
+                "f1": defined(every[2][number]),
+            }
+            for number, name in enumerate(names)
+        }
+    return found
+
+
+def defined(value: float) -> float | None:
+    """A figure, or None where the data does not define it."""
+    return None if math.isnan(value) else float(value)
 
 
 def of_predictions(
@@ -111,9 +154,10 @@ def of_predictions(
     cut, and what Brier score and calibration error were before the temperature was fitted on dev.
     """
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
-    before = sigmoid(predictions.logits * details["temperature"])
+    before = probabilities_of(predictions.logits * details["temperature"])
     cut = predictions.token_counts > details["settings"]["max_length"]
-    return evaluate(labels, predictions.probabilities, predicted) | {
+    names = details["labels"]
+    return evaluate(labels, predictions.probabilities, predicted, names) | {
         "before_temperature": {
             "brier": brier(labels, before),
             "calibration_error": calibration_error(labels, before),

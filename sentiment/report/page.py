@@ -47,6 +47,8 @@ def make(
         figures_table(content),
         confusion_table(content["figures"]["confusion"], names),
     ]
+    if "per_label" in content["figures"]:
+        parts += ["<h2>Label by label</h2>", label_table(content["figures"]["per_label"])]
     if "threshold" in content:
         parts += ["<h2>Threshold</h2>", key_table(content["threshold"])]
     if "comparison" in content:
@@ -71,9 +73,10 @@ def make(
         ("least_sure", "The least sure answers"),
     ):
         parts.append(f"<h2>{heading}</h2>")
+        sides = names[::-1] if len(names) == 2 else ["the label that was called", "the others"]
         parts.append(
-            f'<p class="meta">Blue words speak for {html.escape(names[1])}, orange ones for '
-            f"{html.escape(names[0])}, the stronger the more; grey ones were not read.</p>"
+            f'<p class="meta">Blue words speak for {html.escape(sides[0])}, orange ones for '
+            f"{html.escape(sides[1])}, the stronger the more; grey ones were not read.</p>"
         )
         parts += [review_part(row) for row in chosen[name]]
     policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -97,7 +100,9 @@ def table(head: list[str], rows: Iterable[Iterable[str]]) -> str:
 
 
 def figures_table(content: dict[str, Any]) -> str:
-    rows = [["reviews", f"{content['figures']['reviews']:,}", ""]]
+    figures = content["figures"]
+    rows = [["reviews", f"{figures['reviews']:,}", ""]]
+    rows.append(["always the largest label", f"{figures['majority_share']:.4f}", ""])
     for name in (
         "accuracy",
         "precision",
@@ -108,8 +113,8 @@ def figures_table(content: dict[str, Any]) -> str:
         "brier",
         "calibration_error",
     ):
-        value, interval = content["figures"][name], content["intervals_95"].get(name)
-        shown = "not defined: one label only" if value is None else f"{value:.4f}"
+        value, interval = figures[name], content["intervals_95"].get(name)
+        shown = "not defined" if value is None else f"{value:.4f}"
         between = (
             f"{interval[0]:.4f} to {interval[1]:.4f}" if interval and value is not None else ""
         )
@@ -123,6 +128,19 @@ def confusion_table(confusion: list[list[int]], names: list[str]) -> str:
     return "<h2>Confusion</h2>" + table(
         head, ([name, *map("{:,}".format, row)] for name, row in rows)
     )
+
+
+def label_table(labels: dict[str, dict[str, Any]]) -> str:
+    names = ("precision", "recall", "f1")
+    rows = [
+        [
+            label,
+            f"{found['reviews']:,}",
+            *("not defined" if found[n] is None else f"{found[n]:.4f}" for n in names),
+        ]
+        for label, found in labels.items()
+    ]
+    return table(["", "reviews", *names], rows)
 
 
 def key_table(values: dict[str, Any]) -> str:

@@ -75,9 +75,14 @@ def pair() -> tuple[Any, Any]:
 
 
 def calibration(rows: list[dict], scores: list[dict], names: list[str]) -> bytes:
-    """Reliability diagram (metrics.reliability's rows) and analysis.histogram's bars by label."""
+    """Reliability diagram (metrics.reliability's rows) and analysis.histogram's bars: by label, or
+    of more than two labels by whether they were called rightly.
+    """
+    two = len(names) == 2
+    words = [f"truly {name}" for name in names] if two else ["called wrongly", "called rightly"]
     figure, (left, right) = pair()
-    left.plot([0.5, 1], [0.5, 1], color=GREY, linestyle="--", label="perfectly calibrated")
+    lowest = 1 / len(names)
+    left.plot([lowest, 1], [lowest, 1], color=GREY, linestyle="--", label="perfectly calibrated")
     confidence = [row["confidence"] for row in rows]
     left.plot(confidence, [row["accuracy"] for row in rows], color=BLUE, marker="o", label="model")
     for row in rows:
@@ -92,7 +97,7 @@ def calibration(rows: list[dict], scores: list[dict], names: list[str]) -> bytes
         title="Calibration (numbers: reviews)",
         xlabel="confidence: probability of the predicted label",
         ylabel="accuracy (share of reviews right)",
-        xlim=(0.48, 1.07),  # room for the last number
+        xlim=(lowest - 0.02, 1.07),  # room for the last number
     )
     left.legend(loc="upper left")
     edges = [*(row["from"] for row in scores), 1.0]
@@ -104,11 +109,11 @@ def calibration(rows: list[dict], scores: list[dict], names: list[str]) -> bytes
             color=colour,
             alpha=0.55,
             hatch=hatch,
-            label=f"truly {names[label]}",
+            label=words[label],
         )
     right.set(
         title="Scores",
-        xlabel=f"probability of {names[1]}",
+        xlabel=f"probability of {names[1]}" if two else "probability of the called label",
         ylabel="reviews (logarithmic)",
         yscale="log",
     )

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sentiment import files
 from sentiment.errors import log
+from sentiment.logits import by_label
 from sentiment.report import analysis, metrics, page
 from sentiment.reviews.sources import Reviews
 from sentiment.scoring import explain
@@ -46,7 +47,7 @@ def analyse(
         "reliability": metrics.reliability(labels, probabilities),
         "scores": analysis.histogram(labels, probabilities),
         "operating_points": analysis.operating_points(labels, probabilities)
-        if figures["roc_auc"] is not None
+        if probabilities.ndim == 1 and figures["roc_auc"] is not None
         else [],
         "bands": {name: analysis.by_band(*given, right) for name, given in bands.items()},
         "coverage": analysis.coverage(confidence, right),
@@ -66,6 +67,12 @@ def choose(
     }
 
 
+def named_probability(predictions: Predictions) -> np.ndarray:
+    """float [N]: the second label's probability, or of more than two the called label's."""
+    found = predictions.probabilities
+    return found if found.ndim == 1 else found.max(axis=1)
+
+
 def describe(
     rows: Iterable[int], reviews: Reviews, predictions: Predictions, model: Model
 ) -> list[dict[str, Any]]:
@@ -79,7 +86,7 @@ def describe(
                 "text": reviews.texts[row],
                 "label": model.details["labels"][reviews.labels[row]],
                 "predicted": predictions.labels[row],
-                "probability": float(predictions.probabilities[row]),
+                "probability": float(named_probability(predictions)[row]),
                 "explanation": because,
             }
         )
@@ -142,15 +149,15 @@ def compare(
     right, other_right = (np.array(one.labels) == truth for one in (ours, theirs))
     found = {"model": str(model.folder), "other_model": str(other.folder)}
     found |= analysis.compare(right, other_right)
-    apart = np.abs(ours.probabilities - theirs.probabilities)
+    apart = np.abs(by_label(ours.probabilities) - by_label(theirs.probabilities)).max(axis=1)
     rows = [row for row in np.argsort(-apart, kind="stable") if right[row] != other_right[row]]
     parting = [
         {
             "id": reviews.ids[row],
             "text": reviews.texts[row],
             "label": str(truth[row]),
-            "probability": float(ours.probabilities[row]),
-            "other_probability": float(theirs.probabilities[row]),
+            "probability": float(named_probability(ours)[row]),
+            "other_probability": float(named_probability(theirs)[row]),
         }
         for row in rows
     ]

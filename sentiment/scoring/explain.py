@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sentiment.errors import UserError, log
+from sentiment.logits import log_odds, predicted
 from sentiment.reviews.text import MARKUP, kept_tokens
 from sentiment.scoring.infer import TOKEN_BUDGET, Model
 
@@ -39,8 +40,9 @@ class Explanation(NamedTuple):
     words: list[str]  # mark-up is gone
     read: np.ndarray  # bool [words]: False where the max length cut the word
     parts: list[Part]
-    logit: float
-    covered: float  # the logit with every word covered
+    logit: float  # of the second label; of more than two, the called label's log-odds
+    covered: float  # the same with every word covered
+    label: str = ""  # the called label, of more than two
 
     def text_of(self, part: Part) -> str:
         """The part's words that were read."""
@@ -68,8 +70,9 @@ class Explanation(NamedTuple):
             if cut:
                 pieces.append(f"({cut} words not read)")
         total = self.logit - self.covered
+        what = f"log-odds of {self.label}" if self.label else "logit"
         return (
-            f"{' '.join(pieces)}\nlogit {self.logit:.2f}, all words covered {self.covered:.2f}: "
+            f"{' '.join(pieces)}\n{what} {self.logit:.2f}, all words covered {self.covered:.2f}: "
             + (f"the words add {total:+.2f}")
         )
 
@@ -77,6 +80,7 @@ class Explanation(NamedTuple):
         """For JSON; the strongest part first."""
         strongest = sorted(self.parts, key=lambda part: -abs(part.value))
         return {
+            **({"label": self.label} if self.label else {}),
             "logit": self.logit,
             "logit_covered": self.covered,
             "parts": [
@@ -151,10 +155,12 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
     """
     words, word_of, ids = token_words(model, text)
     mask = model.details["mask_id"]
-    known: dict[bytes, float] = {}
+    known: dict[bytes, np.ndarray] = {}
+    labels = model.details["labels"]
+    name = "logit" if len(labels) == 2 else "logits"
 
     def logits(shown: np.ndarray) -> np.ndarray:
-        """float [M] logits; `shown` is bool [M, tokens], without [CLS] and [SEP]."""
+        """float [M] or [M, labels]; `shown` is bool [M, tokens], without [CLS] and [SEP]."""
         new = [row for row in shown if row.tobytes() not in known]
         step = max(TOKEN_BUDGET // (len(word_of) + 2), 1)
         for start in range(0, len(new), step):
@@ -162,13 +168,19 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
             inputs = {name: np.repeat(value, len(rows), 0) for name, value in ids.items()}
             inner = inputs["input_word_ids"][:, 1:-1]
             inputs["input_word_ids"][:, 1:-1] = np.where(rows, inner, mask)
-            found = model.signatures["token_ids"](**inputs)["logit"].numpy()
-            known.update((row.tobytes(), float(one)) for row, one in zip(rows, found, strict=True))
+            found = model.signatures["token_ids"](**inputs)[name].numpy()
+            known.update((row.tobytes(), one) for row, one in zip(rows, found, strict=True))
         return np.array([known[row.tobytes()] for row in shown])
+
+    everything = np.ones((1, len(word_of)), bool)
+    called = int(predicted(logits(everything))[0])
+
+    def odds(shown: np.ndarray) -> np.ndarray:
+        return log_odds(logits(shown), called)
 
     def value(groups: list[np.ndarray]) -> np.ndarray:
         member = np.stack([np.isin(word_of, group) for group in groups])
-        return shapley(lambda present: logits(present @ member), len(groups), orders, seed)
+        return shapley(lambda present: odds(present @ member), len(groups), orders, seed)
 
     groups = spans(np.unique(word_of), MOST if len(np.unique(word_of)) <= MOST else COARSE)
     values = value(groups)
@@ -181,9 +193,9 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
         for group, one in zip(groups, values, strict=True)
     ]
     read = np.isin(np.arange(len(words)), word_of)
-    everything = np.ones((1, len(word_of)), bool)
+    whole, covered = (float(odds(shown)[0]) for shown in (everything, ~everything))
     return Explanation(
-        words, read, parts, float(logits(everything)[0]), float(logits(~everything)[0])
+        words, read, parts, whole, covered, labels[called] if len(labels) > 2 else ""
     )
 
 

@@ -33,8 +33,8 @@ class Model(NamedTuple):
 class Predictions(NamedTuple):
     """One row a text, in the texts' order."""
 
-    logits: np.ndarray  # float32 [N]
-    probabilities: np.ndarray  # float32 [N], of the second (positive) label
+    logits: np.ndarray  # float32 [N], or [N, labels] of more than two
+    probabilities: np.ndarray  # the same, of the second (positive) label, or of each
     labels: list[str]
     token_counts: np.ndarray  # int32 [N], special tokens included, before truncation
 
@@ -122,8 +122,9 @@ def infer(
     `progress` is called with the number of texts done. A text of any length is read as the model
     was trained to; `token_counts` above its max length were cut.
     """
-    logits = np.zeros(len(texts), np.float32)
-    probabilities = np.zeros(len(texts), np.float32)
+    count = len(model.details["labels"])
+    shape, plural = ((len(texts),), "") if count == 2 else ((len(texts), count), "s")
+    logits, probabilities = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
     token_counts = np.zeros(len(texts), np.int32)
     labels = np.empty(len(texts), object)
     for start in range(0, len(texts), WINDOW):
@@ -140,8 +141,8 @@ def infer(
             longest = read[rows[-1]]
             inputs = {name: values[rows, :longest] for name, values in encoded.items()}
             answer = model.signatures["token_ids"](**inputs)
-            logits[start + rows] = answer["logit"].numpy()
-            probabilities[start + rows] = answer["probability"].numpy()
+            logits[start + rows] = answer[f"logit{plural}"].numpy()
+            probabilities[start + rows] = answer["probabilities" if plural else "probability"]
             labels[start + rows] = [label.decode() for label in answer["label"].numpy()]
             done += len(rows)
             if progress:

@@ -53,14 +53,21 @@ def score(model: Model, reviews: Reviews, name: str, precision: str, folder: Pat
             "id": reviews.ids,
             "label": [names[label] for label in reviews.labels],
             "predicted": predictions.labels,
-            "probability": predictions.probabilities,
-            "logit": predictions.logits,
+            **columns_of("probability", predictions.probabilities),
+            **columns_of("logit", predictions.logits),
             "token_count": predictions.token_counts,
         }
         note.unlink(missing_ok=True)  # it vouches for the table, so it comes last
         files.write_text(table, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
         files.write_json(note, wanted | {"seconds": seconds})
         return Scores(predictions, seconds, stem)
+
+
+def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
+    """A column, or of more than two labels a column a label: name-0, name-1, ..."""
+    if values.ndim == 1:
+        return {name: values}
+    return {f"{name}-{number}": column for number, column in enumerate(values.T)}
 
 
 def read(table: Path, count: int) -> Predictions:
@@ -71,8 +78,17 @@ def read(table: Path, count: int) -> Predictions:
     if len(found) != count:
         raise ValueError(f"{len(found)} rows, not {count}")
     return Predictions(
-        found["logit"].to_numpy(np.float32),
-        found["probability"].to_numpy(np.float32),
+        *(values_of(found, name) for name in ("logit", "probability")),
         found["predicted"].tolist(),
         found["token_count"].to_numpy(np.int32),
     )
+
+
+def values_of(table: pd.DataFrame, name: str) -> np.ndarray:
+    """float32, what `columns_of` made columns of."""
+    if name in table:
+        return table[name].to_numpy(np.float32)
+    columns = [column for column in table if column.startswith(f"{name}-")]
+    if not columns:
+        raise KeyError(name)
+    return table[columns].to_numpy(np.float32)

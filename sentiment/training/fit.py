@@ -20,9 +20,11 @@ import tf_keras
 
 from params import Params
 from sentiment.errors import Stopped, UserError, log
+from sentiment.logits import mean_loss, predicted
 from sentiment.model.classifier import Network
 from sentiment.training import optimizer
 from sentiment.training.backup import Arrays, Backup
+from sentiment.training.loss import CrossEntropy
 
 ESTIMATE_AT = 25  # steps after which the time is estimated
 CURVE_POINTS = 40  # an epoch
@@ -35,20 +37,27 @@ class Fitted(NamedTuple):
     rows: list[dict[str, float]]  # an epoch each
     curve: list[dict[str, float]]  # train's loss and accuracy over some steps each
     best: dict[str, float]  # the row that was kept: highest dev accuracy, ties by dev loss
-    dev_logits: np.ndarray  # float32 [N] of the best epoch, in the order of dev's batches
-    dev_labels: np.ndarray  # float32 [N], 0 or 1, in the same order
+    dev_logits: np.ndarray  # float32 [N], or [N, labels] of more than two, of the best epoch
+    dev_labels: np.ndarray  # float32 [N], the labels' numbers, in the same order: dev's batches'
     continued_at: int  # step from which a run that was cut off went on; 0 if it was not
     earlier_seconds: float  # what the parts before it took, up to their last backups
 
 
-def compile_network(network: Network, params: Params, steps: int) -> None:
-    """Give the network its loss, its metric and its optimiser for `steps` steps in all."""
+def compile_network(
+    network: Network, params: Params, steps: int, weights: np.ndarray | None = None
+) -> None:
+    """Give the network its loss, its metric and its optimiser for `steps` steps in all.
+
+    `weights` are those of the labels in the loss, float32 [labels].
+    """
+    labels = max(network.output_shape[-1], 2)
+    accuracy = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    if labels == 2:
+        accuracy = tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
     network.compile(
         optimizer=optimizer.make_optimizer(params, steps, network.trainable_variables),
-        loss=tf_keras.losses.BinaryCrossentropy(
-            from_logits=True, label_smoothing=params.label_smoothing
-        ),
-        metrics=[tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)],
+        loss=CrossEntropy(labels, params.label_smoothing, weights),
+        metrics=[accuracy],
     )
     network.optimizer.build(network.trainable_variables)
 
@@ -62,14 +71,16 @@ def fit(
     params: Params,
     backup: Backup,
     started: float,
+    weights: np.ndarray | None = None,
 ) -> Fitted:
     """Train on `batches_from(first epoch)`, `steps` an epoch, with so many `tokens` in each.
 
     `dev` (batches) is measured after every epoch. A state in `backup` is continued: the order of
     the reviews and the dropout go on as if nothing had happened. `started` is time.time() at the
-    command's start. Raises UserError when nothing is learnt, Stopped when a signal asked for it.
+    command's start; `weights` are those of the labels. Raises UserError when nothing is learnt,
+    Stopped when a signal asked for it.
     """
-    compile_network(network, params, steps * params.epochs)
+    compile_network(network, params, steps * params.epochs, weights)
     with stop_signals() as asked:
         watch = Watch(network, dev, steps, tokens, params, backup, asked, started)
         done = watch.step
@@ -85,7 +96,7 @@ def fit(
                 callbacks=[watch],
                 verbose=1 if sys.stdout.isatty() else 0,
             )
-    if np.ptp(watch.logits) <= SAME * np.abs(watch.logits).max():
+    if np.ptp(watch.logits, axis=0).max() <= SAME * np.abs(watch.logits).max():
         backup.clear()
         raise UserError(
             f"the model answers the same for all {len(watch.logits):,} dev reviews: it has learnt "
@@ -259,14 +270,15 @@ class Watch(tf_keras.callbacks.Callback):
     def measure(self, train_seconds: float) -> None:
         """Score dev, and keep these weights if they are the best so far."""
         started = time.time()
-        logits = self.network.predict(self.dev, verbose=0).reshape(-1)
+        logits = self.network.predict(self.dev, verbose=0)
+        logits = logits[:, 0] if logits.shape[1] == 1 else logits
         texts, loss, right = self.network.tally.numpy().tolist()
         row = {
             "epoch": len(self.rows) + 1,
             "train_loss": loss / texts,
             "train_accuracy": right / texts,
-            "dev_loss": float(np.mean(np.logaddexp(0, logits) - self.labels * logits)),
-            "dev_accuracy": float(np.mean((logits >= 0) == (self.labels == 1))),
+            "dev_loss": mean_loss(logits, self.labels),
+            "dev_accuracy": float(np.mean(predicted(logits) == self.labels)),
             "train_seconds": train_seconds,
             "dev_seconds": time.time() - started,
         }

@@ -7,6 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 from sentiment.errors import log
+from sentiment.logits import predicted
 from sentiment.reviews.sources import Reviews, text_key
 
 SMALL_SHARE = 0.2  # of a label, below which accuracy flatters
@@ -42,10 +43,10 @@ def of_training(
     rows: list[dict[str, float]], dev_logits: np.ndarray, dev_labels: np.ndarray, labels: list[str]
 ) -> None:
     """Remarks on a finished training: its epochs, and dev's logits (float32 [N])."""
-    sides = np.unique(dev_logits >= 0)
-    if len(sides) == 1 and len(np.unique(dev_labels)) > 1:
+    named = np.unique(predicted(dev_logits))
+    if len(named) == 1 and len(np.unique(dev_labels)) > 1:
         log(
-            f"remark: every dev review is called {labels[int(sides[0])]}: the model has hardly "
+            f"remark: every dev review is called {labels[named[0]]}: the model has hardly "
             "learnt; train longer, on more reviews, or with another --learning-rate"
         )
     if len(rows) < 2:
