@@ -88,6 +88,7 @@ def between(low: float, high: float) -> tuple[Callable[[Any], bool], str]:
 SHARE = ((lambda value: 0 <= value < 1), "a share from 0 to below 1")
 POSITIVE = ((lambda value: 0 < value < float("inf")), "above 0")
 NOT_NEGATIVE = ((lambda value: 0 <= value < float("inf")), "0 or more")
+COUNT = ((lambda value: 0 <= value < 2**31), "0 or more, below 2147483648")  # any library's int
 
 
 def two_names(labels: str) -> bool:
@@ -129,12 +130,12 @@ class Params:
         "share of the training reviews held out as dev, on which everything is chosen",
         allowed=((lambda value: 0 < value < 1), "a share between 0 and 1"),
     )
-    split_seed: int = setting(0, "seed of the train/dev split", allowed=NOT_NEGATIVE)
+    split_seed: int = setting(0, "seed of the train/dev split", allowed=COUNT)
     train_examples: int = setting(
-        0, "train on this many reviews only, for a quick try; 0 is all", allowed=NOT_NEGATIVE
+        0, "train on this many reviews only, for a quick try; 0 is all", allowed=COUNT
     )
     dev_examples: int = setting(
-        0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=NOT_NEGATIVE
+        0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=COUNT
     )
     sentence_share: float = setting(
         8.0,
@@ -168,7 +169,7 @@ class Params:
     max_length: int = setting(
         192,
         "tokens of a review that are read, [CLS] and [SEP] included; cost grows with it",
-        allowed=((lambda value: value >= 8), "8 or more, up to the encoder's maximum"),
+        allowed=((lambda value: 8 <= value < 2**31), "8 or more, up to the encoder's maximum"),
         group="How much of a review is read: it decides accuracy and cost most",
     )
     truncation: str = setting(
@@ -188,7 +189,7 @@ class Params:
     micro_batch: int = setting(
         0,
         "texts computed at a time within a step, for GPUs with little memory; 0 is all at once",
-        allowed=NOT_NEGATIVE,
+        allowed=COUNT,
     )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))
     learning_rate: float = setting(
@@ -212,7 +213,7 @@ class Params:
         0.0, "how far the labels 0 and 1 move towards 0.5 in the loss, as a share", allowed=SHARE
     )
     dropout: float = setting(0.1, "dropout before the classifier", allowed=SHARE)
-    seed: int = setting(0, "seed of shuffling, dropout and the classifier", allowed=NOT_NEGATIVE)
+    seed: int = setting(0, "seed of shuffling, dropout and the classifier", allowed=COUNT)
     deterministic: bool = setting(False, "make runs repeat to the bit; slower")
 
     precision: str = setting(
@@ -225,6 +226,11 @@ class Params:
         250,
         "optimiser steps between two backups, from which a run that was cut off goes on",
         allowed=((lambda value: value >= 1), "1 or more"),
+    )
+    device: str = setting(
+        "auto",
+        "what computes; auto is the first GPU where there is one",
+        choices=("auto", "cpu", "gpu"),
     )
     model_folder: str = setting(
         "saved_model", "folder of numbered models; evaluate and predict read the newest, or N in it"
@@ -241,8 +247,8 @@ GONE = {"short_epochs": 0, "sentence_choice": "any", "average_momentum": 0.0}
 # Which settings a script reads.
 REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", "skip_bad_rows")
 TRAIN = tuple(f.name for f in dataclasses.fields(Params) if f.name != "split")
-EVALUATE = (*REVIEWS, "split", "precision", "model_folder")
-PREDICT = ("text_column", "precision", "model_folder")
+EVALUATE = (*REVIEWS, "split", "precision", "device", "model_folder")
+PREDICT = ("text_column", "precision", "device", "model_folder")
 
 
 def flag(name: str) -> str:

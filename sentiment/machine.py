@@ -20,7 +20,8 @@ PACKAGES = ("tensorflow", "tf_keras", "tensorflow-text", "tensorflow-hub", "nump
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what C++ libraries write to standard error off the screen, unless something fails.
+    """Keep what C++ libraries write to standard error off the screen, unless something fails that
+    is looked into with --debug.
 
     TensorFlow logs before its own log level is read, so an environment variable is not enough.
     """
@@ -30,10 +31,11 @@ def quiet() -> Iterator[None]:
         os.dup2(noise.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             os.dup2(saved, 2)
             noise.seek(0)
-            sys.stderr.write(noise.read().decode(errors="replace"))
+            if "--debug" in sys.argv:
+                sys.stderr.write(noise.read().decode(errors="replace"))
             raise
         finally:
             sys.stderr.flush()
@@ -45,6 +47,11 @@ def quiet() -> Iterator[None]:
 def import_tensorflow() -> Any:
     """Import TensorFlow without its start-up noise and open its device; return the module."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    for name in [name for name in os.environ if name.startswith("KERAS_")]:
+        del os.environ[name]
+    # Both Keras 3 and tf_keras read keras.json, where other programs' settings are: none here.
+    os.environ |= {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)
     with quiet():
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  registers the text operations of every export
@@ -56,21 +63,22 @@ def import_tensorflow() -> Any:
     return tf
 
 
-def start(precision: str, deterministic: bool = False) -> tuple[str, str]:
+def start(precision: str, deterministic: bool = False, device: str = "auto") -> tuple[str, str]:
     """Start TensorFlow; return (device, precision) as words. `deterministic` makes all of its
     operations repeat to the bit.
 
     `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
-    reaches into SavedModels, where a Keras policy cannot. Raises UserError when it is asked for on
-    a machine without it.
+    reaches into SavedModels, where a Keras policy cannot. `device` is auto, cpu or gpu. Raises
+    UserError when either is asked for on a machine without it.
     """
+    if device == "cpu":
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     tf = import_tensorflow()
-    gpus = tf.config.list_physical_devices("GPU")
-    if gpus:
-        details = tf.config.experimental.get_device_details(gpus[0])
-        device = f"GPU {details.get('device_name', gpus[0].name)}"
-    else:
-        device = f"CPU {cpu_name()}, {os.cpu_count()} cores"
+    gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
+    cpu = f"CPU {cpu_name()}, {os.cpu_count()} cores"
+    if device == "gpu" and not gpus:
+        raise UserError(f"--device gpu: TensorFlow sees none here, only {cpu}; use cpu or auto")
+    device = f"GPU {gpu_name(tf, gpus[0])}" if gpus else cpu
     has_bfloat16 = not gpus and bool({"avx512_bf16", "amx_bf16"} & cpu_flags())
     if precision == "bfloat16" and not has_bfloat16:
         raise UserError(f"--precision bfloat16: {device} has none here; use float32 or auto")
@@ -96,6 +104,10 @@ def cpu_field(name: str) -> str:
             if line.split(":")[0].strip() == name:
                 return line.split(":", 1)[1].strip()
     return ""
+
+
+def gpu_name(tf: Any, gpu: Any) -> str:
+    return tf.config.experimental.get_device_details(gpu).get("device_name", gpu.name)
 
 
 def cpu_name() -> str:

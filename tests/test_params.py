@@ -59,6 +59,12 @@ def refusal(capsys, names, *arguments: str) -> str:
         (["--batch-size", "0"], "from 1"),
         (["--epochs", "0"], "from 1"),
         (["--train-examples", "-1"], "0 or more"),
+        (["--train-examples", "2147483648"], "below 2147483648"),
+        (["--seed", "18446744073709551616"], "below 2147483648"),
+        (["--split-seed", "-1"], "0 or more"),
+        (["--split-seed", "9" * 30], "below 2147483648"),
+        (["--max-length", "9" * 30], "up to the encoder's maximum"),
+        (["--device", "tpu"], "gpu"),
         (["--truncation", "middle"], "head+tail"),
         (["--encoder", "mine"], "--preprocessor"),
         (["--data", "missing.csv"], "missing.csv: no such file"),
@@ -132,7 +138,8 @@ def test_help_explains_each_flag_without_tensorflow(script, monkeypatch):
     assert (done.returncode, done.stderr) == (0, "")
     shown = set(re.findall(r"^ +(?:-h, )?(--[a-z-]+)", done.stdout, re.MULTILINE))
     assert (
-        shown - {"--help"} == {settings.flag(name) for name in SCRIPTS[script]} | OWN_FLAGS[script]
+        shown - {"--help", "--debug"}
+        == {settings.flag(name) for name in SCRIPTS[script]} | OWN_FLAGS[script]
     )
     explained = " ".join(done.stdout.split())
     for item in dataclasses.fields(Params):

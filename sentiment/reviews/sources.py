@@ -6,6 +6,7 @@ labels, so a split means the same reviews everywhere.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -152,7 +153,8 @@ def ways_to_get(folder: Path) -> str:
 def find_prepared_tfds(folder: Path) -> Path | None:
     """A prepared imdb_reviews: in the data folder, TFDS_DATA_DIR or TFDS's own default."""
     homes = [folder, Path(os.environ.get("TFDS_DATA_DIR") or folder)]
-    homes.append(Path.home() / "tensorflow_datasets")
+    with contextlib.suppress(RuntimeError):  # a user without a home, as containers have
+        homes.append(Path.home() / "tensorflow_datasets")
     for home in homes:
         for info in sorted(home.glob("imdb_reviews/plain_text/*/dataset_info.json")):
             return info.parent
