@@ -21,7 +21,10 @@ a minute more.
 
 import argparse
 import dataclasses
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # with `python -P` too
 
 import params as settings
 from params import Params
@@ -53,7 +56,7 @@ def main() -> int:
         on_dev = dataclasses.replace(params, data="imdb", split="dev")
         dev, _ = splits.load_split(on_dev, details)
 
-    device, precision = machine.start(params.precision)
+    device, precision = machine.start(params.precision, device=params.device)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
         from sentiment.model import export

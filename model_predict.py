@@ -19,11 +19,14 @@ Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answe
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # with `python -P` too
 
 import params as settings
 from params import Params
@@ -55,6 +58,10 @@ def main() -> int:
         parser.error("--output and --resume go with --input FILE")
     if arguments.resume and not arguments.output:
         parser.error("--resume goes on with an --output FILE: name it")
+    if not arguments.output:
+        command_line.require_stdout("the answers go there, or those of --input FILE to --output")
+    if arguments.input == "-":
+        command_line.require_stdin()
     return score_file(params, arguments) if arguments.input else score_reviews(params, arguments)
 
 
@@ -64,7 +71,7 @@ def load(params: Params) -> Any:
     from sentiment.scoring import infer
 
     versions.load_details(versions.find_model(params.model_folder))
-    machine.start(params.precision)
+    machine.start(params.precision, device=params.device)
     return infer.load_model(params.model_folder)
 
 
@@ -72,7 +79,8 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
     from sentiment.scoring import batch, explain
 
-    reviews = arguments.reviews
+    # In a locale without UTF-8, Python has not decoded the arguments.
+    reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
     if not reviews:
         reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
     problems = [batch.problem_of(review) for review in reviews]

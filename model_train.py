@@ -22,6 +22,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # with `python -P` too
+
 import params as settings
 from params import Params
 from sentiment import command_line, files, machine
@@ -45,7 +47,7 @@ def main() -> int:
     reviews = splits.load_train(params)
     train, dev = splits.train_and_dev(reviews, params)
 
-    device, precision = machine.start(params.precision, params.deterministic)
+    device, precision = machine.start(params.precision, params.deterministic, params.device)
     with machine.quiet():
         import data_loader
         from sentiment.model import encoders, export

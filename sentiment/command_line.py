@@ -1,24 +1,38 @@
 """The command line of the scripts: one flag a setting, one-line errors, exit codes.
 
 Exit codes: 0, everything asked for was done; 1, some inputs were refused and the others answered;
-2, nothing was answered; 130, interrupted.
+2, nothing was answered; 130, interrupted; 143, stopped by SIGTERM.
 """
 
 from __future__ import annotations
 
 import argparse
+import codecs
+import contextlib
 import dataclasses
+import errno
+import io
+import json
 import os
+import re
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from params import EVALUATE, FIRST, GONE, PRESETS, Params, check, flag
 from sentiment import files
-from sentiment.errors import UserError, log
+from sentiment.errors import Stopped, UserError, log
 
 METAVARS = {str: "TEXT", int: "N", float: "X"}
+DEBUG = "--debug"
+STDOUT = "standard output"
+STANDARD = ("stdin", "stdout", "stderr")  # their numbers are 0, 1 and 2
+AGAIN = "make room and run the same command again"
+
+closed: set[str] = set()  # the standard streams that this process was started without
 
 
 class Parser(argparse.ArgumentParser):
@@ -26,6 +40,10 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {message}; --help lists the flags\n")
+
+    def print_help(self, file: TextIO | None = None) -> None:
+        """argparse's own says nothing of an output that is full."""
+        (file or sys.stdout).write(self.format_help())
 
 
 def make_parser(description: str, names: Sequence[str], inputs: str = "") -> Parser:
@@ -40,6 +58,7 @@ def make_parser(description: str, names: Sequence[str], inputs: str = "") -> Par
         allow_abbrev=False,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument(DEBUG, action="store_true", help="show where an error comes from")
     first = group = parser.add_argument_group("Changed first")
     for item in dataclasses.fields(Params):
         if heading := item.metadata["group"]:
@@ -92,6 +111,8 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
         check(params)
     except UserError as error:
         parser.error(str(error))
+    if params.device == "cpu":  # read when TensorFlow starts, which reading TFDS's reviews does too
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return params, arguments
 
 
@@ -127,19 +148,150 @@ def echo(params: Params, names: Sequence[str]) -> None:
 
 
 def run(main: Callable[[], int]) -> NoReturn:
-    """Run a script's main. Exit codes: 0 all done, 1 some inputs refused, 2 nothing answered."""
-    try:
-        code = main()
-    except UserError as error:
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        code = 2
-    except BrokenPipeError:  # whoever read the output, such as `head`, has left
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except OSError as error:  # a file that cannot be read or written, wherever it was met
-        print(f"{Path(sys.argv[0]).name}: {error}", file=sys.stderr)
-        code = 2
-    except KeyboardInterrupt:
-        print(f"{Path(sys.argv[0]).name}: interrupted", file=sys.stderr)
-        code = 130
+    """Run a script's main and exit with its code, or with one line that says what went wrong."""
+    open_standard_streams()
+    with ending_on_signals():
+        try:
+            code = exit_code_of(main)
+            sys.stdout.flush()  # here, where it can still be said
+        except BaseException as error:
+            code = report(error)
     sys.exit(code)
+
+
+def exit_code_of(main: Callable[[], int]) -> int:
+    """What main returns, or the code that argparse exits with."""
+    try:
+        return main()
+    except SystemExit as stop:
+        return stop.code
+
+
+def report(error: BaseException) -> int:
+    """Say in one line what went wrong (with --debug also where), and return the exit code."""
+    try:
+        sys.stdout.flush()
+    except OSError:  # Python would try again at its end, and exit with 120
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    if isinstance(error, BrokenPipeError):  # whoever read the output, such as `head`, has left
+        return 1
+    if DEBUG in sys.argv:
+        traceback.print_exception(error)
+    log(f"{Path(sys.argv[0]).name}: {' '.join(words(error).split())}")
+    if isinstance(error, Stopped):
+        return 128 + error.signal_number
+    return 130 if isinstance(error, KeyboardInterrupt) else 2
+
+
+def words(error: BaseException) -> str:
+    """What is said of an error: the thing and the way out."""
+    kind, text = type(error).__name__, str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, (UserError, Stopped)):
+        return text
+    # TensorFlow's own errors go by name: it may not be there.
+    if kind == "ResourceExhaustedError" and "No space left on device" in text:
+        path = re.search(r"(\S*/\S+?)[;:]? *No space left on device", text)
+        return f"the disk is full{f' ({path[1]})' if path else ''}: {AGAIN}"
+    if isinstance(error, MemoryError) or kind == "ResourceExhaustedError":
+        training = Path(sys.argv[0]).name == "model_train.py"
+        lower = "lower --micro-batch, --batch-size or --max-length, or " if training else ""
+        return f"out of memory: {lower}close other programs"
+    if isinstance(error, OSError):  # a file that cannot be read or written, wherever it was met
+        if error.filename == STDOUT:
+            return f"cannot write to {STDOUT} ({error.strerror}): send it elsewhere"
+        full = f": {AGAIN}" if error.errno == errno.ENOSPC else ""
+        where = "" if error.filename else f"; {DEBUG} shows where"
+        return text + full + where
+    if isinstance(error, ImportError):
+        return f"{text}: python -m pip install -r requirements.txt; {DEBUG} shows where"
+    return f"unexpected {kind}: {text}; {DEBUG} shows where; please report it"
+
+
+@contextlib.contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """Make SIGTERM raise Stopped in this block; a second SIGTERM or SIGINT ends the process."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+
+    def end(number: int, frame: object) -> NoReturn:
+        for one in before:
+            signal.signal(one, signal.SIG_DFL)
+        raise KeyboardInterrupt if number == signal.SIGINT else Stopped(number)
+
+    for number, handler in before.items():
+        if handler != signal.SIG_IGN:  # as nohup and a shell's `&` have it
+            signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def open_standard_streams() -> None:
+    """Make the three standard streams usable, whatever this process was started with.
+
+    A closed one becomes the null device: the next file that is opened would take its number, and
+    what is printed would go there. `closed` names it. What standard error cannot take is lost.
+    Characters that an output's encoding lacks become escapes.
+    """
+    for number in range(len(STANDARD)):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
+            os.set_inheritable(number, True)
+    for name in STANDARD:
+        if getattr(sys, name) is None:
+            closed.add(name)
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
+    codecs.register_error("json", json_escapes)
+    # Streams that a caller has put there, as tests do, are left alone.
+    if sys.stdout is sys.__stdout__:
+        lines, raw = sys.stdout.line_buffering, Named(1, "w", closefd=False)
+        buffer, encoding = io.BufferedWriter(raw), sys.stdout.encoding
+        sys.stdout = io.TextIOWrapper(buffer, encoding, "json", line_buffering=lines)
+    if sys.stderr is sys.__stderr__:
+        buffer, encoding = io.BufferedWriter(Forgiving(2, "w", closefd=False)), sys.stderr.encoding
+        sys.stderr = io.TextIOWrapper(buffer, encoding, "backslashreplace", line_buffering=True)
+
+
+class Named(io.FileIO):
+    """Standard output; its errors say that it is."""
+
+    def write(self, data: bytes) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, STDOUT) from None
+
+
+class Forgiving(io.FileIO):
+    """A file that takes everything, and loses what cannot be written."""
+
+    def write(self, data: bytes) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
+
+
+def json_escapes(error: UnicodeError) -> tuple[str, int]:
+    """An error handler: JSON's escapes, so that JSON stays valid in every encoding."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return json.dumps(error.object[error.start : error.end])[1:-1], error.end
+
+
+def require_stdout(what: str) -> None:
+    """Raises UserError where standard output, which `what` goes to, is closed."""
+    if "stdout" in closed:
+        raise UserError(f"standard output is closed: {what}")
+
+
+def require_stdin() -> None:
+    """Raises UserError where standard input, which is to be read, is closed."""
+    if "stdin" in closed:
+        raise UserError("standard input is closed: send the reviews there, or name a file")

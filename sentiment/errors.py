@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 
@@ -10,11 +11,13 @@ class UserError(Exception):
 
 
 class Stopped(BaseException):
-    """The process was asked to end by a signal; `message` says what is kept, if anything is."""
+    """A signal asked this process to end. Like KeyboardInterrupt it is no Exception, so that what
+    catches errors lets it pass. The message, if any, is said instead of the signal's name.
+    """
 
-    def __init__(self, number: int, message: str = "") -> None:
-        super().__init__(message)
-        self.number = number
+    def __init__(self, signal_number: int, message: str = "") -> None:
+        super().__init__(message or f"stopped by {signal.Signals(signal_number).name}")
+        self.signal_number = signal_number
 
 
 def log(message: str) -> None:

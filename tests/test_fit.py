@@ -209,7 +209,7 @@ def test_signal_finishes_the_step_backs_up_and_says_where_it_goes_on(
         patch.setattr(fit.Watch, "on_train_batch_end", interrupted)
         with pytest.raises(Stopped, match="stopped at step 8 of 30") as stop:
             run(home=tmp_path)
-    assert stop.value.number == number and signal.getsignal(number) == before
+    assert stop.value.signal_number == number and signal.getsignal(number) == before
     found, weights = run(home=tmp_path)
     assert found.continued_at == 8
     assert_same(found, weights, run.whole)
