@@ -43,9 +43,8 @@ def main() -> int:
     from sentiment.reviews import sources, splits
 
     # Reviews. Those that cannot be had are said before TensorFlow's seconds.
-    labels = splits.label_names(params)
-    reviews = splits.load_train(params)
-    train, dev = splits.train_and_dev(reviews, params)
+    reviews, labels = splits.load_train(params)
+    train, dev = splits.train_and_dev(reviews, labels, params)
 
     device, precision = machine.start(params.precision, params.deterministic, params.device)
     with machine.quiet():
@@ -61,6 +60,7 @@ def main() -> int:
         from sentiment.report import metrics, plots
         from sentiment.training import fit, health, record, summary
         from sentiment.training.backup import Backup
+        from sentiment.training.loss import balanced_weights
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
     name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
@@ -76,7 +76,7 @@ def main() -> int:
         log("this run was finished already, but for its card")
         return finish(target, backup)
     pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
-    classifier = build_classifier(pair, params)
+    classifier = build_classifier(pair, params, len(labels))
     log(f"parameters: {parameters(classifier):,}")
 
     # What was loaded, as the model will see it.
@@ -103,6 +103,7 @@ def main() -> int:
         params,
         backup,
         started,
+        balanced_weights(train.labels, len(labels)) if params.class_weight == "balanced" else None,
     )
 
     health.of_training(fitted.rows, fitted.dev_logits, fitted.dev_labels, labels)

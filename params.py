@@ -91,9 +91,10 @@ NOT_NEGATIVE = ((lambda value: 0 <= value < float("inf")), "0 or more")
 COUNT = ((lambda value: 0 <= value < 2**31), "0 or more, below 2147483648")  # any library's int
 
 
-def two_names(labels: str) -> bool:
-    names = [name.strip() for name in labels.split(",")]
-    return len(names) == 2 and all(names) and names[0].lower() != names[1].lower()
+def are_labels(labels: str) -> bool:
+    """Whether --labels can be taken: auto, or two or more different names."""
+    names = [name.strip().lower() for name in labels.split(",")]
+    return labels == "auto" or (len(set(names)) == len(names) > 1 and all(names))
 
 
 @dataclass(frozen=True)
@@ -121,14 +122,18 @@ class Params:
     label_column: str = setting("label", "name of the label column in your own file")
     labels: str = setting(
         "neg,pos",
-        "the two labels, the negative one first; 0 and 1 are understood as well",
-        allowed=(two_names, "two different names, the negative one first, such as neg,pos"),
+        "the labels, two or more; of two the negative one first, and 0 and 1 or false and true are "
+        "understood as well; auto takes those of the file, sorted",
+        allowed=(are_labels, "two or more different names, such as neg,pos, or auto"),
     )
     skip_bad_rows: bool = setting(False, "go on without unreadable rows, and report how many")
     dev_share: float = setting(
         0.2,
         "share of the training reviews held out as dev, on which everything is chosen",
         allowed=((lambda value: 0 < value < 1), "a share between 0 and 1"),
+    )
+    dev_data: str = setting(
+        "", "a file of your own to be dev, in place of a share of the training reviews"
     )
     split_seed: int = setting(0, "seed of the train/dev split", allowed=COUNT)
     train_examples: int = setting(
@@ -212,6 +217,11 @@ class Params:
     label_smoothing: float = setting(
         0.0, "how far the labels 0 and 1 move towards 0.5 in the loss, as a share", allowed=SHARE
     )
+    class_weight: str = setting(
+        "none",
+        "balanced makes each label count alike in the loss, however rare it is",
+        choices=("none", "balanced"),
+    )
     dropout: float = setting(0.1, "dropout before the classifier", allowed=SHARE)
     seed: int = setting(0, "seed of shuffling, dropout and the classifier", allowed=COUNT)
     deterministic: bool = setting(False, "make runs repeat to the bit; slower")
@@ -276,6 +286,12 @@ def check(params: Params) -> None:
         )
     if params.data != "imdb" and not Path(params.data).is_file():
         raise UserError(f"--data {params.data}: no such file; give a file, or 'imdb'")
+    if params.dev_data and not Path(params.dev_data).is_file():
+        raise UserError(f"--dev-data {params.dev_data}: no such file")
+    if params.data == "imdb" and (params.dev_data or params.labels != Params.labels):
+        raise UserError(
+            "--labels and --dev-data go with a --data file of your own: IMDB has its own"
+        )
 
 
 def suited(params: Params, encoder: str) -> Params:

@@ -19,7 +19,7 @@ SCRIPTS = {
     "model_predict.py": settings.PREDICT,
 }
 OWN_FLAGS = {  # what only one script knows
-    "model_train.py": set(),
+    "model_train.py": {"--from-run"},
     "model_evaluate.py": {
         "--report",
         "--compare",
@@ -52,8 +52,9 @@ def refusal(capsys, names, *arguments: str) -> str:
         (["--max-length", "long"], "--max-length"),
         (["--learning-rate", "-1"], "0 or more"),
         (["--learning-rate", "nan"], "0 or more"),
-        (["--labels", "a"], "two different names"),
-        (["--labels", "a,A"], "two different names"),
+        (["--labels", "a"], "two or more different names"),
+        (["--labels", "a,A"], "two or more different names"),
+        (["--labels", "a,,b"], "two or more different names"),
         (["--dev-share", "1"], "between 0 and 1"),
         (["--dropout", "1"], "below 1"),
         (["--batch-size", "0"], "from 1"),
@@ -155,7 +156,7 @@ def test_every_setting_is_a_flag_of_a_script():
 def test_every_setting_is_read_outside_params(name):
     files = [path for path in ROOT.glob("*.py") if path.name != "params.py"]
     code = "".join(path.read_text() for path in [*files, *ROOT.glob("sentiment/**/*.py")])
-    assert re.search(rf"\bparams\.{name}\b", code)
+    assert re.search(rf"\b(params|self\.settings)\.{name}\b", code)
 
 
 def test_echo_marks_what_was_changed(capsys):

@@ -72,7 +72,7 @@ def test_results_carry_their_conditions(trained):
 def test_model_folder_carries_what_evaluate_and_predict_need(trained):
     details = read_json(trained.folder / "model.json")
     rows = [(text, int(label == "pos")) for text, label in trained.rows]
-    _, dev = splits.split(sources.canonical(rows, "expected"), 0.2, 0)
+    _, dev = splits.split(sources.canonical(rows, "expected"), 0.2, 0, stratified=True)
     assert details["dev_ids"] == dev.ids
     assert (details["labels"], details["threshold"]) == (["neg", "pos"], 0.5)
     assert details["temperature"] == read_json(trained.folder / "results.json")["temperature"]

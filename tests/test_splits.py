@@ -66,11 +66,11 @@ def test_dev_reviews_that_are_gone_are_counted(tmp_path):
 
 def test_reviews_of_one_label_cannot_be_learnt_from():
     rows = sources.canonical([(text, 1) for text, _ in made_up_rows(103)], "made up")
-    with pytest.raises(UserError, match="same label"):
-        splits.train_and_dev(rows, Params())
+    with pytest.raises(UserError, match="none of the 82 reviews to train on is labelled neg"):
+        splits.train_and_dev(rows, ["neg", "pos"], Params())
     rare = sources.canonical([("good", 1), *((f"bad {n}", 0) for n in range(99))], "made up")
-    with pytest.raises(UserError, match="same label"):
-        splits.train_and_dev(rare, Params(train_examples=3))
+    with pytest.raises(UserError, match="is labelled pos"):
+        splits.train_and_dev(rare, ["neg", "pos"], Params(train_examples=3))
 
 
 def test_file_that_was_trained_on_is_said_to_be(tmp_path, capsys):
@@ -90,3 +90,35 @@ def test_dev_sentences_need_sentences(tmp_path):
     details["dev_ids"] = [sources.text_id("dire")]
     with pytest.raises(UserError, match="no dev review holds a sentence"):
         splits.load_split(Params(split="dev-sentences"), details)
+
+
+def test_stratified_split_keeps_the_share_of_each_label_and_equal_texts_together():
+    rows = [(f"text {number}", number % 20 == 0) for number in range(1000)]
+    rows = sources.canonical([*rows, *rows[:100]], "made up")
+    train, dev = splits.split(rows, 0.3, 1, stratified=True)
+    assert len(dev.ids) == 330
+    for part in (train, dev):
+        assert np.mean(part.labels) == pytest.approx(0.05, abs=0.002)
+    assert not {key.split("-")[0] for key in train.ids} & {key.split("-")[0] for key in dev.ids}
+
+
+def test_own_dev_file_is_dev(tmp_path):
+    write_csv(tmp_path / "train.csv", made_up_rows(20))
+    write_csv(tmp_path / "dev.csv", made_up_rows(6, seed=1))
+    params = Params(data=str(tmp_path / "train.csv"), dev_data=str(tmp_path / "dev.csv"))
+    reviews, names = splits.load_train(params)
+    train, dev = splits.train_and_dev(reviews, names, params)
+    assert (len(train.ids), len(dev.ids)) == (20, 6)
+    details = {"settings": vars(params), "labels": names, "dev_ids": dev.ids}
+    again, name = splits.load_split(Params(), details)
+    assert (again.ids, name) == (dev.ids, "dev")
+
+
+def test_names_the_wrong_way_round_are_remarked_on(tmp_path, capsys):
+    rows = [("a", "positive"), ("b", "negative")]
+    write_csv(tmp_path / "own.csv", rows)
+    data = str(tmp_path / "own.csv")
+    splits.load_train(Params(data=data, labels="negative,positive"))
+    assert "remark" not in capsys.readouterr().err
+    splits.load_train(Params(data=data, labels="positive,negative"))
+    assert "the second one counts as the positive" in capsys.readouterr().err

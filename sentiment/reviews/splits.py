@@ -6,6 +6,7 @@ which are not to be had are said at once.
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -18,35 +19,50 @@ from sentiment.reviews import sources
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
+FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
+BACKWARDS = (
+    ["pos", "neg"],
+    ["positive", "negative"],
+    ["good", "bad"],
+    ["1", "0"],
+    ["true", "false"],
+)
 
-def label_names(params: Params) -> list[str]:
-    """The two label names, the negative one first."""
-    return [name.strip() for name in params.labels.split(",")]
 
-
-def load_train(params: Params) -> Reviews:
-    """The reviews that are split into train and dev: IMDB's official train split, or a file."""
+def load_train(params: Params) -> tuple[Reviews, list[str]]:
+    """(reviews that train and dev are taken from, names of their labels): IMDB's, or a file's."""
+    names = [name.strip() for name in params.labels.split(",")]
     if params.data == "imdb":
-        return sources.load_imdb("train", params)
-    return sources.load_file(params, label_names(params))
+        return sources.load_imdb("train", params), names
+    if params.labels == "auto":
+        names = sources.labels_of(params)
+    if [name.lower() for name in names] in BACKWARDS:
+        log(f"remark: the labels are {' and '.join(names)}: the second one counts as the positive")
+    return sources.load_file(params, names), names
 
 
-def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews, Reviews]:
+def split(
+    reviews: Reviews, dev_share: float, split_seed: int, stratified: bool = False
+) -> tuple[Reviews, Reviews]:
     """(train, dev), dev an exact share: distinct texts in a seeded order until it is full.
 
-    Equal texts stay on one side. Raises UserError when a side would be empty.
+    `stratified` does so with each label's reviews. Equal texts stay on one side. Raises UserError
+    when a side would be empty.
     """
     rows_of: dict[str, list[int]] = defaultdict(list)
     for row, key in enumerate(reviews.ids):
         rows_of[sources.text_key(key)].append(row)
     groups = list(rows_of.values())
-    wanted = round(len(reviews.ids) * dev_share)
+    labels = [int(reviews.labels[rows[0]]) if stratified else 0 for rows in groups]
     dev: list[int] = []
-    for group in np.random.default_rng(split_seed).permutation(len(groups)):
-        if len(dev) + len(groups[group]) <= wanted:
-            dev += groups[group]
-        if len(dev) == wanted:
-            break
+    for label in sorted(set(labels)):
+        own = [rows for rows, one in zip(groups, labels, strict=True) if one == label]
+        wanted = len(dev) + round(sum(map(len, own)) * dev_share)
+        for group in np.random.default_rng(split_seed).permutation(len(own)):
+            if len(dev) + len(own[group]) <= wanted:
+                dev += own[group]
+            if len(dev) == wanted:
+                break
     if not dev or len(dev) == len(reviews.ids):
         raise UserError(
             f"{reviews.source}: {len(groups)} different reviews are too few to split at "
@@ -57,15 +73,23 @@ def split(reviews: Reviews, dev_share: float, split_seed: int) -> tuple[Reviews,
     return train, reviews.take(sorted(dev))
 
 
-def train_and_dev(reviews: Reviews, params: Params) -> tuple[Reviews, Reviews]:
+def train_and_dev(reviews: Reviews, names: list[str], params: Params) -> tuple[Reviews, Reviews]:
     """What a run trains on and is measured on. Raises UserError when nothing can be learnt."""
-    train, dev = split(reviews, params.dev_share, params.split_seed)
+    if params.dev_data:
+        own = dataclasses.replace(params, data=params.dev_data)
+        train, dev = reviews, sources.load_file(own, names)
+    else:
+        # IMDB's dev was drawn without regard to labels, and stays what it is.
+        stratified = params.data != "imdb"
+        train, dev = split(reviews, params.dev_share, params.split_seed, stratified)
     train = limit(train, params.train_examples, params.split_seed)
     dev = limit(dev, params.dev_examples, params.split_seed)
-    if len(np.unique(train.labels)) == 1:
+    counts = np.bincount(train.labels, minlength=len(names))
+    if missing := [name for name, count in zip(names, counts, strict=True) if not count]:
         raise UserError(
-            f"{reviews.source}: all {len(train.ids)} reviews to train on have the same label: "
-            "add some of the other, or take more with --train-examples"
+            f"{reviews.source}: none of the {len(train.ids)} reviews to train on is labelled "
+            f"{' or '.join(missing)}: add some, take more with --train-examples, or leave the "
+            "label out of --labels"
         )
     return train, dev
 
@@ -83,7 +107,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
 
     dev is exactly the ids stored at training. Raises UserError when they are not to be had.
     """
-    trained_on = details["settings"]["data"]
+    trained_on = details["settings"].get("dev_data") or details["settings"]["data"]
     if params.data != "imdb":
         if Path(params.data).resolve() == Path(trained_on).resolve():
             log(
@@ -98,7 +122,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
     if trained_on == "imdb":
         reviews = sources.load_imdb("train", params)
     elif Path(trained_on).is_file():
-        columns = {name: details["settings"][name] for name in ("text_column", "label_column")}
+        columns = {n: details["settings"][n] for n in FILE if n in details["settings"]}
         own = Params(data=trained_on, skip_bad_rows=True, **columns)
         reviews = sources.load_file(own, details["labels"])
     else:
