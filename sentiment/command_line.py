@@ -29,7 +29,6 @@ from sentiment.errors import Stopped, UserError, log
 METAVARS = {str: "TEXT", int: "N", float: "X"}
 DEBUG = "--debug"
 STDOUT = "standard output"
-STANDARD = ("stdin", "stdout", "stderr")  # their numbers are 0, 1 and 2
 AGAIN = "make room and run the same command again"
 
 closed: set[str] = set()  # the standard streams that this process was started without
@@ -236,16 +235,10 @@ def open_standard_streams() -> None:
     what is printed would go there. `closed` names it. What standard error cannot take is lost.
     Characters that an output's encoding lacks become escapes.
     """
-    for number in range(len(STANDARD)):
-        try:
-            os.fstat(number)
-        except OSError:
-            os.open(os.devnull, os.O_RDWR)  # takes the lowest free number, which is this one
-            os.set_inheritable(number, True)
-    for name in STANDARD:
+    for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:
             closed.add(name)
-            mode = "r" if name == "stdin" else "w"
+            mode = "r" if name == "stdin" else "w"  # it takes the lowest free number: its own
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115
     codecs.register_error("json", json_escapes)
     # Streams that a caller has put there, as tests do, are left alone.

@@ -50,8 +50,8 @@ def import_tensorflow() -> Any:
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
         del os.environ[name]
     # Both Keras 3 and tf_keras read keras.json, where other programs' settings are: none here.
-    os.environ |= {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
-    os.environ.pop("TF_USE_LEGACY_KERAS", None)
+    os.environ["KERAS_HOME"] = os.devnull
+    os.environ.pop("TF_USE_LEGACY_KERAS", None)  # TensorFlow would need tf_keras to start
     with quiet():
         import tensorflow as tf
         import tensorflow_text  # noqa: F401  registers the text operations of every export

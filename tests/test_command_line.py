@@ -222,6 +222,15 @@ def test_files_never_take_the_place_of_a_closed_stream(tmp_path):
     assert (tmp_path / "kept").read_bytes() == b""
 
 
+def test_help_of_any_length_is_an_error_on_a_full_output():
+    """argparse itself says nothing of it, and what does not fit the buffer is lost."""
+    code = "import sys\nfrom sentiment import command_line\nsys.argv = ['trial.py', '--help']\n"
+    code += "parser = command_line.make_parser('x' * 20000, [])\n"
+    code += "command_line.run(lambda: command_line.parse(parser))"
+    done = shell(f"PYTHON -c {shlex.quote(code)} >/dev/full")
+    assert done.returncode == 2 and b"cannot write to standard output" in done.stderr
+
+
 @pytest.mark.parametrize("full", ["stdout", "stderr"])
 def test_full_stream_in_the_middle_of_a_run(full, tmp_path):
     """A full standard output is said, whoever writes there; a full standard error is not."""
@@ -314,7 +323,6 @@ def test_user_without_a_home_has_no_prepared_copy_there(monkeypatch, tmp_path):
     [
         ({"KERAS_BACKEND": "torch"}, None),
         ({"KERAS_BACKEND": "nonsense", "KERAS_MAX_EPOCHS": "x"}, None),
-        ({"TF_USE_LEGACY_KERAS": "0"}, None),
         ({"TF_USE_LEGACY_KERAS": "1"}, None),
         ({}, '{"backend": "torch"}'),
         ({}, '{"floatx": "float16"}'),
@@ -342,6 +350,14 @@ def test_other_programs_keras_settings_change_nothing(environment, file, tmp_pat
     )
     assert (done.returncode, done.stdout) == (0, "float32 2\n"), done.stderr[-300:]
     assert (tmp_path / ".keras").exists() == bool(file)  # nor is anything written there
+
+
+def test_tensorflow_starts_without_tf_keras_whatever_another_program_wants():
+    """Prediction needs tensorflow, tensorflow-text and numpy only."""
+    code = "import sys; sys.modules['tf_keras'] = None\n"
+    code += "from sentiment import machine; machine.start('float32')"
+    done = shell(f'PYTHON -c "{code}"', TF_USE_LEGACY_KERAS="1")
+    assert done.returncode == 0, done.stderr[-300:]
 
 
 # The device
