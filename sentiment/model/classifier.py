@@ -13,7 +13,7 @@ from params import Params
 from sentiment import machine
 from sentiment.errors import UserError
 from sentiment.model.bert import INPUTS
-from sentiment.model.encoders import Pair
+from sentiment.model.encoders import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.reviews.text import MARKUP, kept_tokens
 
 
@@ -22,7 +22,7 @@ class Preprocessing(tf.Module):
 
     def __init__(self, folder: str, max_length: int, truncation: str, head_share: float) -> None:
         super().__init__(name="preprocessing")
-        self.preprocessor = hub.load(folder)
+        self.preprocessor = load_preprocessor(folder)
         self.head, self.tail = kept_tokens(max_length, truncation, head_share)
 
     def mask_id(self) -> int:
@@ -148,12 +148,14 @@ class Classifier(NamedTuple):
 def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
     """Build the functional model: one logit for two labels, a logit a label for more.
 
-    Raises UserError when the encoder cannot read `max_length` tokens.
+    Raises UserError when a part of the pair is something else, or when the encoder cannot read
+    `max_length` tokens.
     """
     preprocessing = Preprocessing(
         pair.preprocessor, params.max_length, params.truncation, params.head_share
     )
-    encoder = hub.KerasLayer(pair.encoder, trainable=True, name="BERT_encoder")
+    loaded = load_encoder(pair.encoder)
+    encoder = hub.KerasLayer(loaded, trainable=True, name="BERT_encoder")
     for variable in encoder.variables:
         if "position_embedding" in variable.name and variable.shape[0] < params.max_length:
             raise UserError(
@@ -171,11 +173,10 @@ def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
     training = False if params.deterministic else None
 
     def logit(token_ids: dict[str, Any]) -> Any:
-        outputs = encoder(token_ids, training=training)
+        wanted = "sequence_output" if params.pooling == "mean" else "pooled_output"
+        features = output_of(pair, lambda: encoder(token_ids, training=training), wanted)
         if params.pooling == "mean":
-            features = mean([outputs["sequence_output"], token_ids["input_mask"]])
-        else:
-            features = outputs["pooled_output"]
+            features = mean([features, token_ids["input_mask"]])
         return classifier(dropout(features))
 
     text = tf_keras.layers.Input(shape=(), dtype=tf.string, name="text")

