@@ -70,11 +70,6 @@ def main() -> int:
     log(f"device: {device}; encoder: {name} ({reason})")
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
-    home = Path(params.model_folder)
-    backup = Backup(params, sources.digest(train) + sources.digest(dev))
-    if target := versions.of_run(home, backup.run):  # it was cut off after that
-        log("this run was finished already, but for its card")
-        return finish(target, backup)
     pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
     classifier = build_classifier(pair, params, len(labels))
     log(f"parameters: {parameters(classifier):,}")
@@ -92,7 +87,12 @@ def main() -> int:
     padding = data_loader.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")
 
-    # Training.
+    # Training, from where it was cut off if it was.
+    home = Path(params.model_folder)
+    backup = Backup(params, sources.digest(train) + sources.digest(dev))
+    if target := versions.of_run(home, backup.run):  # it was cut off after that
+        log("this run was finished already, but for its card")
+        return finish(target, backup)
     encoded_dev = data_loader.encode(dev, classifier.preprocessing)
     fitted = fit.fit(
         classifier.network,

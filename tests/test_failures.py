@@ -241,13 +241,13 @@ rows(
     ("model.json a folder", folder_at(DETAILS), "model.json"),
     ("model of a newer format", put(DETAILS, format_version=99), "format_version"),
     ("format version no number", put(DETAILS, format_version="new"), "format_version"),
-    *((f"model.json without {name}", drop(DETAILS, name), name) for name in versions.DETAIL_NAMES),
+    *((f"model.json without {name}", drop(DETAILS, name), name) for name in versions.KINDS),
     *(
         (f"model.json {name} {value!r}", put(DETAILS, **{name: value}), name)
         for name, values in WRONG_TYPES.items()
         for value in values
     ),
-    ("settings without max_length", put(DETAILS, settings={}), "max_length"),
+    ("settings without a setting", put(DETAILS, settings={}), "no valid data in its settings"),
     ("saved_model.pb missing", remove(MODEL + "saved_model.pb"), "saved_model/1 cannot be loaded"),
     ("saved_model.pb empty", write(MODEL + "saved_model.pb"), "saved_model/1 cannot be loaded"),
     ("saved_model.pb cut off", cut(MODEL + "saved_model.pb"), "saved_model/1 cannot be loaded"),
@@ -278,13 +278,13 @@ rows(
     ("evaluate: dev ids unknown", put(DETAILS, dev_ids=["0" * 16]), "dev reviews are no longer in"),
     ("evaluate: reviews missing", remove("reviews.csv"), "is not there: run where it is"),
     ("evaluate: reviews changed", write("reviews.csv", "text,label\na,pos\n"), "no longer in"),
-    ("evaluate: results.json missing", remove(MODEL + "results.json"), "results.json"),
-    ("evaluate: results.json cut off", cut(MODEL + "results.json"), "results.json"),
     ("evaluation folder is a file", file_at("saved_model/1-evaluation"), "cannot write to"),
 )
 rows(
     EVALUATE,
     0,
+    ("results.json missing", remove(MODEL + "results.json"), "no model_card.md"),
+    ("results.json cut off", cut(MODEL + "results.json"), "no model_card.md"),
     ("nothing damaged", nothing, "scores of saved_model/1-evaluation/dev-predictions.csv taken"),
     ("evaluation cut off", cut(EVALUATION + "dev.json"), "written"),
     ("scores cut off", cut(EVALUATION + "dev-predictions.csv"), "dev: 40 reviews of"),
@@ -586,7 +586,7 @@ for command, says in (
     (TRAIN + "--encoder a/b --preprocessor x", "no encoder 'a/b'"),
     (PAIR.replace("16", "65"), "reads at most 64 tokens"),
     ("model_train.py some words", "unknown: some words"),
-    ("model_train.py --labels pos", "two different names"),
+    ("model_train.py --labels pos", "two or more different names"),
     ("model_evaluate.py --threshold 1", "between 0 and 1"),
     ("model_evaluate.py --threshold nan", "between 0 and 1"),
     ("model_evaluate.py --threshold 0.5 --target-precision 0.9", "give one"),

@@ -220,7 +220,7 @@ def test_model_that_may_have_learnt_from_dev_is_not_compared_on_it(trained, tmp_
 def test_label_may_be_called_none(tmp_path):
     table = "id,label,predicted,probability,logit,token_count\na,NA,None,0.25,-1.1,7\n"
     (tmp_path / "scores.csv").write_text(table)
-    assert scores.read(tmp_path / "scores.csv", 1).labels == ["None"]
+    assert scores.read(tmp_path / "scores.csv", ["a"]).labels == ["None"]
 
 
 @pytest.mark.parametrize(

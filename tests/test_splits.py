@@ -1,5 +1,6 @@
 """Splits are exact, stable and without overlap; reviews that are not to be had are said."""
 
+import numpy as np
 import pytest
 from conftest import made_up_rows, write_csv
 

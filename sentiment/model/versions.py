@@ -70,7 +70,7 @@ def load_details(folder: Path) -> dict[str, Any]:
     """
     details = files.read_json(folder / DETAILS)
     version = details.get("format_version", 0) if details else 0
-    if isinstance(version, int) and version > FORMAT_VERSION:
+    if is_kind(version, int) and version > FORMAT_VERSION:
         raise UserError(
             f"{folder} was written by a newer version of this project (format_version {version}; "
             f"this one reads up to {FORMAT_VERSION}): update it, or name another model with "
@@ -97,6 +97,8 @@ def problem_of(details: dict[str, Any] | None) -> str:
     """What is missing or wrong in a model's details; empty when nothing is."""
     if details is None:
         return "cannot be read"
+    if not is_kind(details.get("format_version", 0), int):
+        return "has no valid format_version"
     for name, kind in KINDS.items():
         if not is_kind(details.get(name), kind):
             return f"has no valid {name}"

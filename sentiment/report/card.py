@@ -45,10 +45,10 @@ def write(model: Path, folder: Path) -> list[Path]:
         evaluations = []
         for path in sorted(folder.glob("*.json")):
             content = files.read_json(path)
-            if content is None:
-                log(f"{path} is damaged and left out of {NAME}: delete it, or evaluate again")
-            elif set(content) >= FIGURES:
+            if content and set(content) >= FIGURES:
                 evaluations.append(content)
+            elif content is None or "split" in content:
+                log(f"{path} is damaged and left out of {NAME}: delete it, or evaluate again")
         try:
             text = make(model.name, results, load_details(model), evaluations)
         except (TypeError, KeyError, ValueError):

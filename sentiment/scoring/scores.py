@@ -38,7 +38,7 @@ def score(model: Model, reviews: Reviews, name: str, precision: str, folder: Pat
         stored = files.read_json(note)
         if table.is_file() and stored and wanted.items() <= stored.items():
             try:
-                found = Scores(read(table, len(reviews.ids)), float(stored["seconds"]), stem)
+                found = Scores(read(table, reviews.ids), float(stored["seconds"]), stem)
                 log(f"{name}: scores of {table} taken again; delete it to score anew")
                 return found
             except (ValueError, KeyError, TypeError):
@@ -70,13 +70,13 @@ def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
     return {f"{name}-{number}": column for number, column in enumerate(values.T)}
 
 
-def read(table: Path, count: int) -> Predictions:
-    """Scores of `count` reviews that `score` wrote. Raises ValueError or KeyError when damaged."""
+def read(table: Path, ids: list[str]) -> Predictions:
+    """The scores of these reviews that `score` wrote. Raises ValueError or KeyError if damaged."""
     # A label may be called None or NA.
     texts = {"id": str, "label": str, "predicted": str}
     found = pd.read_csv(table, dtype=texts, keep_default_na=False)
-    if len(found) != count:
-        raise ValueError(f"{len(found)} rows, not {count}")
+    if found["id"].tolist() != ids:
+        raise ValueError(f"{table} is of other reviews")
     return Predictions(
         *(values_of(found, name) for name in ("logit", "probability")),
         found["predicted"].tolist(),
