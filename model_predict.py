@@ -21,7 +21,6 @@ Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answe
 import argparse
 import os
 import sys
-from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,7 @@ def main() -> int:
     add("--explain", action="store_true", help="show which words carried each decision")
     add("--input", metavar="FILE", help="score the reviews of a file; - is standard input")
     add("--output", metavar="FILE", type=Path, help="write them there, with the input's columns")
+    add("--all-probabilities", action="store_true", help="give the probability of every label")
     add("--resume", action="store_true", help="go on with an --output that was cut off")
     params, arguments = command_line.parse(parser)
     if arguments.input and (arguments.reviews or arguments.explain):
@@ -78,6 +78,7 @@ def load(params: Params) -> Any:
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
     from sentiment.scoring import batch, explain
+    from sentiment.scoring.answers import answers
 
     # In a locale without UTF-8, Python has not decoded the arguments.
     reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
@@ -93,8 +94,12 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     model = load(params)
     width = min(max(len(one_line(review)) for review in wanted), 80)
     for review, row in zip(wanted, answers(model, wanted), strict=True):
+        if row["note"] and not arguments.json:
+            log(f"{one_line(review)[:60]!r}: {row['note']}")
         because = explain.explain_or_say(model, review) if arguments.explain else None
         if arguments.json:
+            if not arguments.all_probabilities:
+                del row["probabilities"]
             row |= {"explanation": because.as_dict()} if because else {}
             print(batch.as_json({"text": review} | row))
             continue
@@ -109,10 +114,12 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     """Score a file of any size into another, or onto standard output."""
     from sentiment.model import versions
     from sentiment.scoring import batch, infer
+    from sentiment.scoring.answers import answers
 
     target = arguments.output
-    job = batch.Job(arguments.input, params.text_column)
     model_folder = versions.find_model(params.model_folder)
+    labels = versions.load_details(model_folder)["labels"] if arguments.all_probabilities else []
+    job = batch.Job(arguments.input, params.text_column, labels)
     parts = batch.open_parts(job, target, arguments.resume, model_folder, params.precision)
     answer = partial(answers, load(params))
     done = min(len(parts) * batch.PART, job.count)
@@ -127,20 +134,6 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     if count == refused:
         raise UserError(f"no review in {arguments.input} could be scored")
     return 1 if refused else 0
-
-
-def answers(
-    model: Any, texts: list[str], progress: Callable[[int], None] | None = None
-) -> Iterator[dict[str, Any]]:
-    """One dict a review: label, probability, and whether the review was cut."""
-    from sentiment.scoring import infer
-
-    found = infer.infer(model, texts, progress)
-    longest = model.details["settings"]["max_length"]
-    for label, probability, tokens in zip(
-        found.labels, found.probabilities, found.token_counts, strict=True
-    ):
-        yield {"label": label, "probability": float(probability), "cut": bool(tokens > longest)}
 
 
 def read_lines() -> list[str]:

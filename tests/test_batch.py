@@ -1,5 +1,6 @@
 """Files are scored whole: columns and order kept, bad rows named, cut-off runs resumed."""
 
+import errno
 import itertools
 import json
 import os
@@ -9,6 +10,7 @@ import pandas as pd
 import pytest
 from conftest import made_up_rows, run_script, write_csv
 
+from sentiment import files
 from sentiment.errors import UserError
 from sentiment.scoring import batch, infer
 
@@ -64,7 +66,7 @@ def test_columns_and_order_are_kept_in_every_format(kinds, tmp_path, monkeypatch
     target = tmp_path / f"out.{kinds[1]}"
     assert run(batch.Job(str(source), "review"), target) == (50, 0)
     found = READERS[kinds[1]](target)
-    added = ["label", "probability", "cut", "error"]
+    added = ["label", "probability", "cut", "note", "error"]
     assert found.columns.tolist() == ["number", "review", "stars", *added]
     assert found["review"].tolist() == TEXTS
     assert found["number"].astype(int).tolist() == list(range(50))
@@ -110,9 +112,13 @@ def test_parts_of_another_job_are_not_continued(tmp_path):
     target = tmp_path / "out.csv"
     job = batch.Job(str(source), "review")
     parts_with(job, target)
-    part = batch.parts_folder(target) / "part-000000.0"
+    batch.release(job)
+    part = batch.parts_folder(target) / f"part-000000.0.{batch.checksum(b'')}"
     part.touch()
     assert parts_with(job, target, resume=True) == [part]
+    with pytest.raises(UserError, match="another process is writing .*out.csv: wait"):
+        parts_with(batch.Job(str(source), "review"), target, resume=True)
+    batch.release(job)
     for other in ({"model": "other"}, {"precision": "float32"}):
         with pytest.raises(UserError, match="another input, column, model or precision"):
             parts_with(job, target, resume=True, **other)
@@ -161,6 +167,7 @@ def test_column_of_the_same_name_is_kept(tmp_path, capsys):
         "predicted_label",
         "probability",
         "cut",
+        "note",
         "error",
     ]
     assert found["label"].tolist() == ["neg", "pos"] * 2
@@ -283,3 +290,66 @@ def test_progress_counts_reviews_as_they_are_scored(tmp_path, monkeypatch):
     parts = parts_with(job, tmp_path / "out.csv")
     batch.to_file(job, count_up, tmp_path / "out.csv", parts, seen.append)
     assert seen == [20, 20, 40, 40, 50, 50]
+
+
+@pytest.mark.parametrize(
+    "name, damage, says",
+    [
+        ("run.json", b"", "run.json is damaged: delete"),
+        ("run.json", b'{"input": ', "run.json is damaged: delete"),
+        ("part-000001.*", b"1,2\n", "is damaged: delete it and those after it"),
+    ],
+)
+def test_damaged_state_is_named_with_the_way_out(name, damage, says, tmp_path, monkeypatch):
+    monkeypatch.setattr(batch, "PART", 8)
+    source, target = write(tmp_path / "in.csv", "csv"), tmp_path / "out.csv"
+
+    def fails(texts, progress):
+        if TEXTS[24] in texts:
+            raise KeyboardInterrupt
+        return count_up(texts, progress)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(batch.Job(str(source), "review"), target, fails)
+    (path,) = batch.parts_folder(target).glob(name)
+    path.write_bytes(damage)
+    with pytest.raises(UserError, match=says):
+        run(batch.Job(str(source), "review"), target, resume=True)
+
+
+def test_full_disk_says_that_it_goes_on(tmp_path, monkeypatch):
+    source, target = write(tmp_path / "in.csv", "csv"), tmp_path / "out.csv"
+    whole = files.write_bytes
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(files, "write_bytes", full)
+    with pytest.raises(UserError, match=r"out.csv \(No space left on device\): make room"):
+        run(batch.Job(str(source), "review"), target)
+    monkeypatch.setattr(files, "write_bytes", whole)
+    assert run(batch.Job(str(source), "review"), target, resume=True) == (50, 0)
+
+
+def test_probabilities_of_all_labels_are_columns(trained, tmp_path):
+    source = write_csv(tmp_path / "in.csv", [("good", "x"), ("bad", "y")], ["text", "label"])
+    flags = ["--model-folder", trained.folder, "--input", source, "--all-probabilities"]
+    done = run_script("model_predict.py", *flags, cwd=tmp_path)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    for row in rows:
+        assert row["probability_pos"] == row["probability"]
+        assert row["probability_neg"] + row["probability_pos"] == pytest.approx(1)
+
+
+def test_what_the_model_cannot_read_is_remarked_on(trained, tmp_path):
+    texts = ["good", "\U0001f600", "хорошо", "good \U0001f600 \U0001f680 \U0001f681"]
+    source = write_csv(tmp_path / "in.csv", [(text, "") for text in texts])
+    flags = ["--model-folder", trained.folder, "--input", source]
+    done = run_script("model_predict.py", *flags, cwd=tmp_path)
+    notes = [json.loads(line)["note"] for line in done.stdout.splitlines()]
+    assert notes[0] is None
+    assert notes[1] == "the model knows none of its words"
+    assert notes[2]
+    assert notes[3] == "the model does not know 75% of its tokens"
+    done = run_script("model_predict.py", *flags[:2], "\U0001f600", cwd=tmp_path)
+    assert "the model knows none of its words" in done.stderr

@@ -171,7 +171,8 @@ def test_evaluate_scores_exactly_the_dev_reviews_of_the_model(trained):
     trained_at = read_json(trained.folder / "results.json")["dev_accuracy"]
     assert results["accuracy"] == pytest.approx(trained_at, abs=1.5 / len(rows))
     assert results["model_settings"] == details["settings"] and results["machine"]["device"]
-    assert results["log_loss"] <= read_json(trained.folder / "results.json")["dev_loss"] + 1e-6
+    before = read_json(trained.folder / "results.json")["dev_loss"]
+    assert results["log_loss"] <= before + 1e-4  # bfloat16, in other batches than in training
     assert 0 <= results["calibration_error"] <= 1 and results["before_temperature"]["brier"] > 0
     labels = {sources.text_id(text): label for text, label in trained.rows}
     assert [row["label"] for row in rows] == [labels[row["id"]] for row in rows]
@@ -233,7 +234,10 @@ def test_predict_reads_lines_refuses_empty_ones_and_needs_no_other_package(train
         capture_output=True,
         check=False,
     )
-    assert done.stderr.decode() == "review 2 (' '): no text: not scored\n"
+    assert done.stderr.decode().splitlines() == [
+        "review 2 (' '): no text: not scored",
+        "'\ufffd': the model knows none of its words",
+    ]
     assert done.returncode == 1
     shown = [line.split(" : ")[0].strip() for line in done.stdout.decode().splitlines()]
     assert shown == ["input: good", "input: bad é 😀 ÿ", "input: \ufffd"]

@@ -6,17 +6,20 @@ that was cut off goes on after them, and the same parts give the same file.
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import itertools
 import json
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from sentiment import files
 from sentiment.errors import UserError, log
 from sentiment.model.versions import DETAILS
 from sentiment.reviews import tables
@@ -24,7 +27,9 @@ from sentiment.reviews.tables import Row
 
 PART = 2048  # rows that are scored and written together
 NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
-ADDED = {"label": "string", "probability": "double", "cut": "bool", "error": "string"}
+ADDED = {"label": "string", "probability": "double", "cut": "bool", "note": "string"}
+ADDED |= {"error": "string"}
+PROBABILITY = "probability_"  # and a label's name: a column of --all-probabilities
 Progress = Callable[[int], None]  # called with how many are done
 # Texts and what to call as they are done -> label, probability and cut of each.
 Answer = Callable[[list[str], Progress], Iterator[dict[str, Any]]]
@@ -34,8 +39,11 @@ Columns = dict[str, Any]  # name -> Arrow type or its name
 class Job:
     """What is scored: an input that was looked through, and the columns it will get."""
 
-    def __init__(self, source: str, text_column: str) -> None:
-        """Raises UserError when the input cannot be read or has no such column."""
+    def __init__(self, source: str, text_column: str, labels: Sequence[str] = ()) -> None:
+        """`labels` get a column each with their probabilities. Raises UserError when the input
+        cannot be read or has no such column.
+        """
+        added = ADDED | {f"{PROBABILITY}{label}": "double" for label in labels}
         self.is_stdin = source == "-"
         self.path = Path(source)
         if not self.is_stdin and not self.path.is_file():
@@ -56,14 +64,15 @@ class Job:
                 f"{source} has no column {self.text_column!r} (it has {', '.join(columns)}): "
                 "name it with --text-column"
             )
-        self.names = {name: f"predicted_{name}" if name in columns else name for name in ADDED}
+        self.names = {name: f"predicted_{name}" if name in columns else name for name in added}
         for name, ours in self.names.items():
             if name != ours and ours in columns:
                 raise UserError(f"{source} has a column {ours!r}, and one {name!r}: rename one")
             if name != ours:
                 log(f"{source} has a column {name!r}: the model's is {ours!r}")
         self.refused = 0
-        self.columns = columns | {self.names[name]: kind for name, kind in ADDED.items()}
+        self.columns = columns | {self.names[name]: kind for name, kind in added.items()}
+        self.lock: Any = None  # of the output's parts, while this process writes them
 
     def rows(self) -> Iterator[Row]:
         if self.is_stdin:
@@ -71,19 +80,22 @@ class Job:
         return tables.read_file(self.path, self.kind)
 
     def score(
-        self, rows: list[Row], answer: Answer, progress: Progress
+        self, rows: list[Row], answer_all: Answer, progress: Progress
     ) -> tuple[list[dict[str, Any]], int]:
         """(the rows with what is added to them, how many were refused); the first are named."""
         problems = [row.error or problem_of(row.values.get(self.text_column)) for row in rows]
         good = [number for number, problem in enumerate(problems) if not problem]
         texts = [rows[number].values[self.text_column] for number in good]
-        answers = dict(zip(good, answer(texts, progress), strict=True))
+        answers = dict(zip(good, answer_all(texts, progress), strict=True))
         scored = []
         for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
             self.refused += bool(problem)
             if problem and self.refused <= NAMED:
                 log(f"row {row.number}: {problem}: not scored")
-            added = answers.get(number, {}) | {"error": problem or None}
+            answer = answers.get(number, {})
+            every = answer.get("probabilities", {})
+            added = answer | {f"{PROBABILITY}{label}": one for label, one in every.items()}
+            added["error"] = problem or None
             scored.append(row.values | {ours: added.get(name) for name, ours in self.names.items()})
         return scored, len(rows) - len(good)
 
@@ -141,6 +153,23 @@ def open_parts(
     folder = parts_folder(target)
     if target.exists():
         raise UserError(f"{target} is there already: delete it, or name another --output")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        busy = f"another process is writing {target}: wait for it, or name another --output"
+        job.lock = files.lock(folder / files.LOCK, busy=busy)
+        job.lock.__enter__()
+        return claim(folder, job, resume, model, precision)
+    except OSError as error:
+        raise UserError(
+            f"cannot write to {folder} ({error.strerror}): name another --output"
+        ) from None
+    except UserError:
+        release(job)
+        raise
+
+
+def claim(folder: Path, job: Job, resume: bool, model: Path, precision: str) -> list[Path]:
+    """The finished parts in the locked folder. Raises UserError when they are another job's."""
     parts = sorted(folder.glob("part-*"))
     if parts and not resume:
         way = "" if job.is_stdin else "--resume goes on with it; "
@@ -148,26 +177,48 @@ def open_parts(
     run = {"input": str(job.path.absolute()), "column": job.text_column}
     made = (model / DETAILS).stat().st_mtime_ns  # its number may have been another's
     run |= {"model": str(model.absolute()), "model_made_ns": made, "precision": precision}
+    run["columns"] = list(job.columns)
     if not job.is_stdin:
         state = job.path.stat()
         run |= {"bytes": state.st_size, "changed_ns": state.st_mtime_ns}
+    run = json.loads(json.dumps(run))  # as it is read back
     note = folder / "run.json"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not parts:
-            note.write_text(json.dumps(run), encoding="utf-8")
-        if json.loads(note.read_text(encoding="utf-8")) != run:
-            raise UserError(
-                f"{folder} is of another input, column, model or precision, or the input or model "
-                "was changed since: delete it to begin anew"
-            )
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot write to {folder} ({error}): name another --output") from None
+    if not parts:
+        files.write_json(note, run)
+    stored = files.read_json(note)
+    if stored is None:
+        raise UserError(f"{note} is damaged: delete {folder} to begin anew")
+    if stored != run:
+        raise UserError(
+            f"{folder} is of another input, column, model or precision, or the input or model "
+            "was changed since: delete it to begin anew"
+        )
+    for part in parts:
+        if part.suffix[1:] != checksum(part.read_bytes()):
+            raise UserError(f"{part} is damaged: delete it and those after it, then --resume")
     return parts
+
+
+def release(job: Job) -> None:
+    """Let go of the output."""
+    if job.lock:
+        held, job.lock = job.lock, None
+        with contextlib.suppress(BaseException):
+            held.__exit__(None, None, None)
 
 
 def parts_folder(target: Path) -> Path:
     return target.with_name(target.name + ".parts")
+
+
+def checksum(content: bytes) -> str:
+    """Eight hex digits of CRC-32."""
+    return f"{zlib.crc32(content):08x}"
+
+
+def refused_in(part: Path) -> int:
+    """How many rows of a part were refused: it stands in its name."""
+    return int(part.name.split(".")[1])
 
 
 def to_file(
@@ -179,24 +230,29 @@ def to_file(
     """
     kind = tables.kind_of(target, tables.WITH_COLUMNS)
     count = min(len(parts) * PART, job.count)
-    refused = sum(int(part.suffix[1:]) for part in parts)
+    refused = sum(map(refused_in, parts))
     try:
         for scored, bad in parts_of(job, answer, progress, count):
-            # The count of refused rows is part of the name: both appear at once.
-            path = parts_folder(target) / f"part-{len(parts):06d}.{bad}"
-            write_part(path, kind, scored, job.columns)
+            content = part_of(kind, scored, job.columns)
+            # Its number of refused rows and its checksum are in its name: all appear at once.
+            name = f"part-{len(parts):06d}.{bad}.{checksum(content)}"
+            path = parts_folder(target) / name
+            files.write_bytes(path, content)
             parts = [*parts, path]
             count, refused = count + len(scored), refused + bad
         join(parts, kind, job.columns, target)
         shutil.rmtree(parts_folder(target))
     except OSError as error:
-        raise UserError(f"cannot write {target} ({error.strerror}); --resume goes on") from None
+        raise UserError(
+            f"cannot write {target} ({error.strerror}): make room, and --resume goes on"
+        ) from None
+    finally:
+        release(job)
     return count, refused
 
 
-def write_part(path: Path, kind: str, rows: list[dict[str, Any]], columns: Columns) -> None:
-    """Write some rows: CSV and TSV without a header, which `join` adds."""
-    unfinished = path.with_name(f"unfinished-{path.name}")
+def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns) -> bytes:
+    """Some rows as bytes of a file: CSV and TSV without a header, which `join` adds."""
     if kind == "parquet":
         import pyarrow as pa
         from pyarrow import parquet
@@ -205,15 +261,15 @@ def write_part(path: Path, kind: str, rows: list[dict[str, Any]], columns: Colum
             for column, value in row.items():
                 if value is not None and columns[column] == "string":
                     row[column] = as_text(value)
-        parquet.write_table(pa.Table.from_pylist(rows, arrow_schema(columns)), unfinished)
-    else:
-        with unfinished.open("w", encoding="utf-8", newline="") as file:
-            if kind == "jsonl":
-                file.writelines(as_json(row) + "\n" for row in rows)
-            else:
-                writer = csv.writer(file, delimiter=tables.DELIMITERS[kind], lineterminator="\n")
-                writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)
-    unfinished.replace(path)
+        content = io.BytesIO()
+        parquet.write_table(pa.Table.from_pylist(rows, arrow_schema(columns)), content)
+        return content.getvalue()
+    if kind == "jsonl":
+        return "".join(as_json(row) + "\n" for row in rows).encode()
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=tables.DELIMITERS[kind], lineterminator="\n")
+    writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)
+    return text.getvalue().encode()
 
 
 def arrow_schema(columns: Columns) -> Any:
@@ -238,17 +294,17 @@ def as_text(value: Any) -> str:
 
 def join(parts: list[Path], kind: str, columns: Columns, target: Path) -> None:
     """Make one file of all parts and rename it into place."""
-    unfinished = parts_folder(target) / "unfinished-whole"
-    if kind == "parquet":
-        from pyarrow import parquet
+    with files.replacing(target) as unfinished:
+        if kind == "parquet":
+            from pyarrow import parquet
 
-        with parquet.ParquetWriter(unfinished, arrow_schema(columns)) as writer:
-            for part in parts:
-                writer.write_table(parquet.read_table(part))
-    else:
+            with parquet.ParquetWriter(unfinished, arrow_schema(columns)) as writer:
+                for part in parts:
+                    writer.write_table(parquet.read_table(part))
+            return
         with unfinished.open("wb") as file:
             if kind in tables.DELIMITERS:
-                header = io.StringIO()
+                header = io.StringIO(newline="")
                 csv.writer(header, delimiter=tables.DELIMITERS[kind], lineterminator="\n").writerow(
                     columns
                 )
@@ -256,4 +312,3 @@ def join(parts: list[Path], kind: str, columns: Columns, target: Path) -> None:
             for part in parts:
                 with part.open("rb") as one:
                     shutil.copyfileobj(one, file)
-    unfinished.replace(target)

@@ -37,6 +37,7 @@ class Predictions(NamedTuple):
     probabilities: np.ndarray  # the same, of the second (positive) label, or of each
     labels: list[str]
     token_counts: np.ndarray  # int32 [N], special tokens included, before truncation
+    unknown: np.ndarray | None = None  # float32 [N]: share of what was read that is no known token
 
 
 def require_comparable(
@@ -115,17 +116,20 @@ def batches_within(token_counts: np.ndarray, budget: int) -> list[slice]:
 
 
 def infer(
-    model: Model, texts: Sequence[str], progress: Callable[[int], None] | None = None
+    model: Model,
+    texts: Sequence[str],
+    progress: Callable[[int], None] | None = None,
+    unknown_id: int = -1,
 ) -> Predictions:
     """Score texts: sorted by length in windows, answered in the texts' order.
 
     `progress` is called with the number of texts done. A text of any length is read as the model
-    was trained to; `token_counts` above its max length were cut.
+    was trained to; `token_counts` above its max length were cut. Tokens `unknown_id` are counted.
     """
     count = len(model.details["labels"])
     shape, plural = ((len(texts),), "") if count == 2 else ((len(texts), count), "s")
     logits, probabilities = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    token_counts = np.zeros(len(texts), np.int32)
+    token_counts, unknown = np.zeros(len(texts), np.int32), np.zeros(len(texts), np.float32)
     labels = np.empty(len(texts), object)
     for start in range(0, len(texts), WINDOW):
         # Objects: as an array of characters every text would be as long as the longest.
@@ -134,6 +138,8 @@ def infer(
         encoded = {name: values.numpy() for name, values in encoded.items()}
         token_counts[start : start + WINDOW] = encoded.pop("token_count")
         read = encoded["input_mask"].sum(axis=1)
+        strange = (encoded["input_word_ids"] == unknown_id).sum(axis=1)
+        unknown[start : start + WINDOW] = strange / np.maximum(read - 2, 1)
         order = np.argsort(read, kind="stable")
         done = start
         for cut in batches_within(read[order], TOKEN_BUDGET):
@@ -147,4 +153,4 @@ def infer(
             done += len(rows)
             if progress:
                 progress(done)
-    return Predictions(logits, probabilities, labels.tolist(), token_counts)
+    return Predictions(logits, probabilities, labels.tolist(), token_counts, unknown)
