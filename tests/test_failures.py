@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import pytest
 import tensorflow as tf
-from conftest import ROOT, contents, write_csv
+from conftest import ROOT, VOCABULARY, contents, write_csv
 
 from sentiment import downloads, machine
 from sentiment.model import bert, encoders, versions
@@ -200,6 +200,13 @@ class Words(tf.Module):
         return tf.strings.split(text)
 
 
+def without_packing() -> tf.Module:
+    """A preprocessor that lacks bert_pack_inputs alone."""
+    made = tf.Module()
+    made.tokenize = bert.Tokenize(VOCABULARY)
+    return made
+
+
 # The rows
 
 ROWS: list[Row] = []
@@ -345,6 +352,7 @@ rows(
     ("encoder of another kind", saved("pair/encoder", Adder), "a SavedModel of another kind"),
     ("encoder of pictures", saved("pair/encoder", Image), "cannot be called with input_word_ids"),
     ("preprocessor of another kind", saved("pair/preprocessor", Adder), "of another kind; needed"),
+    ("preprocessor that packs nothing", saved("pair/preprocessor", without_packing), "needed is a"),
     ("preprocessor that is poor", saved("pair/preprocessor", Words), "and bert_pack_inputs"),
     (
         "no pooled_output",
@@ -756,3 +764,29 @@ def test_whole_run_with_closed_or_full_streams(command, code, output, errors, pr
         assert json.loads((home / EVALUATION / "dev.json").read_text())["split"] == "dev"
     if script == "model_train.py":
         assert (home / "saved_model" / "2" / "model.json").is_file()
+
+
+NOBODY = """
+import os, pwd, runpy, sys
+os.environ.pop("HOME", None)
+def getpwuid(number): raise KeyError(number)
+pwd.getpwuid = getpwuid
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.mark.parametrize("command", [f"{PAIR} --precision float32", f"{EVALUATE} --report"])
+def test_user_without_a_home_can_do_everything(command, project, tmp_path):
+    home = tmp_path / "project"
+    shutil.copytree(project, home)
+    script, *rest = command.split()
+    done = subprocess.run(
+        [sys.executable, "-c", NOBODY, str(ROOT / script), *rest],
+        cwd=home,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert done.returncode == 0 and "Traceback" not in done.stderr, done.stderr
+    assert not list(home.glob("*~*"))
