@@ -60,7 +60,7 @@ def main() -> int:
     model = infer.load_model(params.model_folder)
     with machine.quiet():
         from sentiment.model import export
-        from sentiment.report import analysis, card, metrics, report
+        from sentiment.report import analysis, card, figures, metrics, report
         from sentiment.scoring import scores
     log("settings:")
     command_line.echo(params, settings.EVALUATE)
@@ -71,7 +71,7 @@ def main() -> int:
     files.require_writable(folder)
     scored = scores.score(model, reviews, name, precision, folder)
     results = metrics.of_predictions(reviews.labels, scored.predictions, details)
-    show(results, details["labels"])
+    figures.show(results, details["labels"])
 
     # What was asked for besides.
     extra = {}
@@ -84,8 +84,8 @@ def main() -> int:
     if threshold is not None:
         probabilities = scored.predictions.probabilities
         extra["threshold"] = analysis.at_threshold(reviews.labels, probabilities, threshold)
-        figures = (f"{key} {shown(value)}" for key, value in extra["threshold"].items())
-        print("with " + ", ".join(figures))
+        words = (f"{key} {figures.shown(value)}" for key, value in extra["threshold"].items())
+        print("with " + ", ".join(words))
     if arguments.compare:
         other = infer.load_model(arguments.compare)
         others = folder / "other" if arguments.evaluation_folder else None
@@ -142,36 +142,6 @@ def read_settings() -> tuple[Params, argparse.Namespace]:
     if arguments.save and asked == [None, None]:
         parser.error("--save needs --threshold or --target-precision")
     return params, arguments
-
-
-def show(results: dict, labels: list[str]) -> None:
-    """Print the figures as a person reads them."""
-    low, high = results["accuracy_interval_95"]
-    print(f"accuracy   {results['accuracy']:.4f}   (95 % interval {low:.4f} to {high:.4f})")
-    print(f"           {results['majority_share']:.4f}   if it always said the largest label")
-    for name in ("precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
-        print(f"{name:<10} {shown(results[name])}")
-    error, before = results["calibration_error"], results["before_temperature"]
-    print(
-        f"calibration error {error:.4f} (before the temperature {before['calibration_error']:.4f})"
-    )
-    width = max(len(label) for label in labels)
-    for label, found in results.get("per_label", {}).items():
-        figures = ", ".join(
-            f"{name} {shown(found[name])}" for name in ("precision", "recall", "f1")
-        )
-        print(f"  {label:<{width}} {figures}")
-    print(f"confusion (rows: true label, columns: {', '.join(labels)})")
-    for label, counts in zip(labels, results["confusion"], strict=True):
-        print(f"  {label:<{width}}" + "".join(f" {count:7d}" for count in counts))
-    print(
-        f"the model's max length cut {results['share_cut']:.1%} of {results['reviews']:,} reviews"
-    )
-
-
-def shown(value: float | None) -> str:
-    """A figure, or that the data does not define it."""
-    return "not defined" if value is None else f"{value:.4f}"
 
 
 if __name__ == "__main__":

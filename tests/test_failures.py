@@ -442,7 +442,7 @@ rows("model_train.py --data mine", 2, ("no ending", write("mine", "a"), "a file 
 rows(
     "model_train.py --data mine.csv",
     2,
-    ("one label", write("mine.csv", "text,label\na,pos\nb,pos\nc,pos\n"), "have the same label"),
+    ("one label", write("mine.csv", "text,label\na,pos\nb,pos\nc,pos\n"), "is labelled neg"),
 )
 for kind in ("parquet", "jsonl", "tsv"):
     rows(
@@ -563,8 +563,8 @@ PART = write("out.csv.parts/part-000000.0", "a")
 rows(
     INPUT + "in.csv --resume",
     2,
-    ("parts' note garbage", both(PART, write(NOTE, "{")), "cannot write to out.csv.parts"),
-    ("parts' note a list", both(PART, write(NOTE, "[]")), "out.csv.parts is of another input"),
+    ("parts' note garbage", both(PART, write(NOTE, "{")), "out.csv.parts/run.json is damaged"),
+    ("parts' note a list", both(PART, write(NOTE, "[]")), "out.csv.parts/run.json is damaged"),
     ("parts of another run", both(PART, write(NOTE, "{}")), "out.csv.parts is of another input"),
     ("parts without a note", PART, "out.csv.parts"),
     ("parts of other names", write("out.csv.parts/part-x", "a"), "out.csv.parts"),

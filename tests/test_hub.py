@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, contents, made_up_rows, write_csv
 
+import sentiment.hub
 from params import Params
 from sentiment import files
 from sentiment.errors import UserError
@@ -239,14 +240,14 @@ def test_refusal_says_its_number(status, hub, tmp_path):
 
 @pytest.mark.parametrize("silent", [f"{OWNER}_encoder/1", "/storage/encoder.tar.gz"])
 def test_server_that_never_answers_is_given_up(silent, hub, archives, tmp_path, monkeypatch):
-    monkeypatch.setattr(encoders, "SILENT", 0.2)
+    monkeypatch.setattr(sentiment.hub, "SILENT", 0.2)
     handle = hub.put("encoder", archives["encoder"])
     hub.silent.add(silent)
     with pytest.raises(UserError, match="timed out"):
         encoders.download(handle, tmp_path)
     assert left(tmp_path) == []
     hub.silent.clear()
-    monkeypatch.setattr(encoders, "SILENT", 60)
+    monkeypatch.setattr(sentiment.hub, "SILENT", 60)
     encoders.load_encoder(encoders.download(handle, tmp_path))
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from sentiment.report import plots
+from sentiment.report.figures import shown
 from sentiment.reviews.text import MARKUP
 from sentiment.scoring.explain import Explanation
 
@@ -114,11 +115,10 @@ def figures_table(content: dict[str, Any]) -> str:
         "calibration_error",
     ):
         value, interval = figures[name], content["intervals_95"].get(name)
-        shown = "not defined" if value is None else f"{value:.4f}"
         between = (
             f"{interval[0]:.4f} to {interval[1]:.4f}" if interval and value is not None else ""
         )
-        rows.append([name.replace("_", " "), shown, between])
+        rows.append([name.replace("_", " "), shown(value), between])
     return table(["", "value", "95 % interval"], rows)
 
 
@@ -136,7 +136,7 @@ def label_table(labels: dict[str, dict[str, Any]]) -> str:
         [
             label,
             f"{found['reviews']:,}",
-            *("not defined" if found[n] is None else f"{found[n]:.4f}" for n in names),
+            *(shown(found[name]) for name in names),
         ]
         for label, found in labels.items()
     ]
@@ -144,8 +144,10 @@ def label_table(labels: dict[str, dict[str, Any]]) -> str:
 
 
 def key_table(values: dict[str, Any]) -> str:
-    shown = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in values.items()}
-    return table(["", ""], ([name.replace("_", " "), value] for name, value in shown.items()))
+    values_shown = {k: f"{v:.4f}" if isinstance(v, float) else str(v) for k, v in values.items()}
+    return table(
+        ["", ""], ([name.replace("_", " "), value] for name, value in values_shown.items())
+    )
 
 
 def coverage_table(rows: list[dict[str, float]]) -> str:
@@ -166,9 +168,9 @@ def comparison_part(comparison: dict[str, Any]) -> list[str]:
         f"{comparison['only_this_right']:,}; there alone: {comparison['only_other_right']:,}.</p>",
     ]
     parting = comparison["only_this_right"] + comparison["only_other_right"]
-    shown = min(parting, SHOWN)
+    count = min(parting, SHOWN)
     parts.append(
-        f'<p class="meta">The {shown} of the {parting:,} reviews on which they part where they are '
+        f'<p class="meta">The {count} of the {parting:,} reviews on which they part where they are '
         "furthest apart; all of them are in the file that ends in -parting.csv.</p>"
     )
     for row in comparison["parting"][:SHOWN]:
