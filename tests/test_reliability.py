@@ -316,4 +316,5 @@ def test_full_disk(tmp_path, small_disk, tiny_flags, tiny_whole, minilm_pair):
     found["cache"] = one_line(train(tmp_path / "cached", flags))
     subprocess.run(["mount", "-o", "remount,size=400m", cache], check=True)
     assert train(tmp_path / "cached", flags).returncode == 0
-    write_result("full_disk", started, {"said": found})
+    said = {name: line.replace(str(tmp_path) + "/", "") for name, line in found.items()}
+    write_result("full_disk", started, {"said": said})
