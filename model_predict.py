@@ -113,13 +113,14 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
 def score_file(params: Params, arguments: argparse.Namespace) -> int:
     """Score a file of any size into another, or onto standard output."""
     from sentiment.model import versions
+    from sentiment.reviews import own_files
     from sentiment.scoring import batch, infer
     from sentiment.scoring.answers import answers
 
     target = arguments.output
     model_folder = versions.find_model(params.model_folder)
     labels = versions.load_details(model_folder)["labels"] if arguments.all_probabilities else []
-    job = batch.Job(arguments.input, params.text_column, labels)
+    job = batch.Job(arguments.input, params.text_column, labels, own_files.form_of(params))
     parts = batch.open_parts(job, target, arguments.resume, model_folder, params.precision)
     answer = partial(answers, load(params))
     done = min(len(parts) * batch.PART, job.count)

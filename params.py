@@ -7,6 +7,7 @@ once. What a trained model fixes is stored with it and read from there by evalua
 
 from __future__ import annotations
 
+import codecs
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -91,6 +92,13 @@ NOT_NEGATIVE = ((lambda value: 0 <= value < float("inf")), "0 or more")
 COUNT = ((lambda value: 0 <= value < 2**31), "0 or more, below 2147483648")  # any library's int
 
 
+def is_encoding(name: str) -> bool:
+    try:
+        return codecs.lookup(name)._is_text_encoding
+    except LookupError:
+        return False
+
+
 def are_labels(labels: str) -> bool:
     """Whether --labels can be taken: auto, or two or more different names."""
     names = [name.strip().lower() for name in labels.split(",")]
@@ -109,7 +117,7 @@ class Params:
 
     data: str = setting(
         "imdb",
-        "'imdb', or a CSV, TSV, JSONL or Parquet file of your own",
+        "'imdb', or a CSV, TSV, JSON, JSONL or Parquet file of your own (.gz, .bz2, .zst too)",
         group="Reviews: where they come from and which are which",
     )
     data_folder: str = setting("data", "folder where reviews are looked for and downloads kept")
@@ -125,6 +133,22 @@ class Params:
         "the labels, two or more; of two the negative one first, and 0 and 1 or false and true are "
         "understood as well; auto takes those of the file, sorted",
         allowed=(are_labels, "two or more different names, such as neg,pos, or auto"),
+    )
+    delimiter: str = setting(
+        "auto",
+        "of a CSV or TSV: comma, semicolon, tab, bar or another sign; auto finds it",
+        allowed=(
+            lambda value: value in ("auto", "comma", "semicolon", "tab", "bar") or len(value) == 1,
+            "auto, comma, semicolon, tab, bar or one sign",
+        ),
+    )
+    encoding: str = setting(
+        "utf-8",
+        "of a file of text; a byte-order mark is believed before it",
+        allowed=(is_encoding, "one that Python knows, such as utf-8, utf-16, latin-1 or cp1252"),
+    )
+    quoting: str = setting(
+        "standard", "none: quotes in a CSV or TSV are letters", choices=("standard", "none")
     )
     skip_bad_rows: bool = setting(False, "go on without unreadable rows, and report how many")
     dev_share: float = setting(
@@ -255,10 +279,11 @@ FIRST += ("encoder", "max_length", "epochs", "model_folder")
 GONE = {"short_epochs": 0, "sentence_choice": "any", "average_momentum": 0.0}
 
 # Which settings a script reads.
-REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", "skip_bad_rows")
+FORM = ("delimiter", "encoding", "quoting")
+REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", *FORM, "skip_bad_rows")
 TRAIN = tuple(f.name for f in dataclasses.fields(Params) if f.name != "split")
 EVALUATE = (*REVIEWS, "split", "precision", "device", "model_folder")
-PREDICT = ("text_column", "precision", "device", "model_folder")
+PREDICT = ("text_column", *FORM, "precision", "device", "model_folder")
 
 
 def flag(name: str) -> str:

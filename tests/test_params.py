@@ -28,7 +28,14 @@ OWN_FLAGS = {  # what only one script knows
         "--evaluation-folder",
         "--save",
     },
-    "model_predict.py": {"--json", "--explain", "--input", "--output", "--resume"},
+    "model_predict.py": {
+        "--json",
+        "--explain",
+        "--input",
+        "--output",
+        "--all-probabilities",
+        "--resume",
+    },
 }
 
 

@@ -14,14 +14,14 @@ from conftest import made_up_rows, write_csv
 
 from params import Params
 from sentiment.errors import UserError
-from sentiment.reviews import sources, splits
+from sentiment.reviews import own_files, sources, splits
 
 LABELS = ["neg", "pos"]
 ROWS = [("a gem", 1), ("dire", 0), ("dire ", 0), ("  so-so\n", 0), ("dire", 1), ("ça va 😀", 1)]
 
 
 def load(path: Path, labels=LABELS, **settings) -> sources.Reviews:
-    return sources.load_file(Params(data=str(path), **settings), list(labels))
+    return own_files.load_file(Params(data=str(path), **settings), list(labels))
 
 
 def test_id_is_of_the_stripped_text():
@@ -287,4 +287,4 @@ def test_file_that_is_none_of_the_formats_is_refused_by_name(name, content, says
     ],
 )
 def test_names_of_labels_come_before_numbers(value, names, expected):
-    assert sources.label_number(value, names) == expected
+    assert own_files.label_number(value, names) == expected

@@ -43,7 +43,9 @@ def save(
 
     def answer(logit: tf.Tensor) -> dict[str, tf.Tensor]:
         if len(labels) > 2:
-            every = tf.nn.softmax(logit)
+            # In float64, which automatic mixed precision leaves alone: in bfloat16 they would not
+            # add up to 1.
+            every = tf.cast(tf.nn.softmax(tf.cast(logit, tf.float64)), tf.float32)
             label = tf.gather(tf.constant(labels), tf.argmax(logit, 1))
             best = tf.reduce_max(every, 1)
             return {"logits": logit, "probabilities": every, "probability": best, "label": label}

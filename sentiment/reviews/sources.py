@@ -24,8 +24,7 @@ import numpy as np
 
 from params import Params
 from sentiment import downloads
-from sentiment.errors import UserError, log
-from sentiment.reviews import tables
+from sentiment.errors import UserError
 
 # SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
 # sentences that come in the same package.
@@ -249,59 +248,3 @@ def read_embedded(wheel: Path, source: str) -> Iterator[tuple[str, int]]:
     for row in csv.DictReader(io.StringIO(content, newline="")):
         if row["source"] == source:
             yield row["text"], int(row["label"])
-
-
-def label_number(value: object, names: list[str]) -> int | None:
-    """0 or 1 of a label written as one of the two names (any case), 0/1 or true/false; else None.
-
-    A name comes first: with the labels 1 and 2, 1 is the negative one.
-    """
-    word = str(value).strip().lower()
-    if word.endswith(".0"):  # whole numbers of a column of floats
-        word = word.removesuffix(".0")
-    known = {"0": 0, "false": 0, "1": 1, "true": 1}
-    return (known | {name.lower(): number for number, name in enumerate(names)}).get(word)
-
-
-def load_file(params: Params, label_names: list[str]) -> Reviews:
-    """Reviews of `params.data`, a file of the user's own.
-
-    Bad rows (missing text, unknown label, undecodable bytes) raise UserError with their count and
-    the first five, or with `skip_bad_rows` are left out and counted.
-    """
-    path = Path(params.data)
-    rows: list[tuple[str, int]] = []
-    bad: list[str] = []
-    has_columns = False
-    for number, row, error in tables.read_file(path, tables.kind_of(path, tables.WITH_COLUMNS)):
-        if error:
-            bad.append(f"row {number}: {error}")
-            continue
-        for column in (params.text_column, params.label_column):
-            if column not in row and not has_columns:  # later, one row lacks it, not the file
-                have = ", ".join(str(name) for name in row)
-                raise UserError(
-                    f"{path} has no column {column!r} (it has {have}): "
-                    "name them with --text-column and --label-column"
-                )
-        has_columns = True
-        text, written = row.get(params.text_column), row.get(params.label_column)
-        label = label_number(written, label_names)
-        if not isinstance(text, str) or not text.strip():
-            bad.append(f"row {number}: no text")
-        elif label is None:
-            bad.append(f"row {number}: label {written!r}")
-        else:
-            rows.append((text, label))
-    if bad:
-        shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
-        if not params.skip_bad_rows:
-            raise UserError(
-                f"{path}: {len(bad)} bad rows of {len(bad) + len(rows)} ({shown}). Labels are 0, 1 "
-                f"or {' and '.join(label_names)}; training can name others (--labels), and "
-                "--skip-bad-rows goes on without such rows"
-            )
-        log(f"{path}: {len(bad)} bad rows skipped ({shown})")
-    if not rows:
-        raise UserError(f"{path} holds no reviews")
-    return canonical(rows, str(path), len(bad))

@@ -15,7 +15,7 @@ import numpy as np
 
 from params import Params
 from sentiment.errors import UserError, log
-from sentiment.reviews import sources
+from sentiment.reviews import own_files, sources
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
@@ -35,10 +35,10 @@ def load_train(params: Params) -> tuple[Reviews, list[str]]:
     if params.data == "imdb":
         return sources.load_imdb("train", params), names
     if params.labels == "auto":
-        names = sources.labels_of(params)
+        names = own_files.labels_of(params)
     if [name.lower() for name in names] in BACKWARDS:
         log(f"remark: the labels are {' and '.join(names)}: the second one counts as the positive")
-    return sources.load_file(params, names), names
+    return own_files.load_file(params, names), names
 
 
 def split(
@@ -77,7 +77,7 @@ def train_and_dev(reviews: Reviews, names: list[str], params: Params) -> tuple[R
     """What a run trains on and is measured on. Raises UserError when nothing can be learnt."""
     if params.dev_data:
         own = dataclasses.replace(params, data=params.dev_data)
-        train, dev = reviews, sources.load_file(own, names)
+        train, dev = reviews, own_files.load_file(own, names)
     else:
         # IMDB's dev was drawn without regard to labels, and stays what it is.
         stratified = params.data != "imdb"
@@ -114,7 +114,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
                 f"{params.data} is what the model was trained on: most of these reviews it has "
                 "seen. Without --data the ones that were held out are scored"
             )
-        return sources.load_file(params, details["labels"]), Path(params.data).name
+        return own_files.load_file(params, details["labels"]), Path(params.data).name
     if params.split == "rotten-tomatoes":
         return sources.load_rotten_tomatoes(params), params.split
     if params.split == "test":
@@ -124,7 +124,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
     elif Path(trained_on).is_file():
         columns = {n: details["settings"][n] for n in FILE if n in details["settings"]}
         own = Params(data=trained_on, skip_bad_rows=True, **columns)
-        reviews = sources.load_file(own, details["labels"])
+        reviews = own_files.load_file(own, details["labels"])
     else:
         raise UserError(
             f"{trained_on}, which the model was trained on, is not there: run where it is, "

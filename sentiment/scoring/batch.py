@@ -6,8 +6,8 @@ that was cut off goes on after them, and the same parts give the same file.
 
 from __future__ import annotations
 
+import codecs
 import contextlib
-import csv
 import io
 import itertools
 import json
@@ -23,12 +23,14 @@ from sentiment import files
 from sentiment.errors import UserError, log
 from sentiment.model.versions import DETAILS
 from sentiment.reviews import tables
+from sentiment.reviews.delimited import DEFAULT, Form, as_line
 from sentiment.reviews.tables import Row
 
 PART = 2048  # rows that are scored and written together
 NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
 ADDED = {"label": "string", "probability": "double", "cut": "bool", "note": "string"}
 ADDED |= {"error": "string"}
+ENDIAN = "le" if sys.byteorder == "little" else "be"
 PROBABILITY = "probability_"  # and a label's name: a column of --all-probabilities
 Progress = Callable[[int], None]  # called with how many are done
 # Texts and what to call as they are done -> label, probability and cut of each.
@@ -39,7 +41,9 @@ Columns = dict[str, Any]  # name -> Arrow type or its name
 class Job:
     """What is scored: an input that was looked through, and the columns it will get."""
 
-    def __init__(self, source: str, text_column: str, labels: Sequence[str] = ()) -> None:
+    def __init__(
+        self, source: str, text_column: str, labels: Sequence[str] = (), form: Form = tables.PLAIN
+    ) -> None:
         """`labels` get a column each with their probabilities. Raises UserError when the input
         cannot be read or has no such column.
         """
@@ -53,17 +57,15 @@ class Job:
         self.kind = (
             "text" if self.is_stdin else tables.kind_of(self.path, tuple(tables.KINDS.values()))
         )
-        self.count, columns = (
-            (0, {"text": "string"}) if self.is_stdin else tables.scan(self.path, self.kind)
-        )
+        layout = tables.Layout(0, {"text": "string"}, form)
+        if not self.is_stdin:
+            layout = tables.scan(self.path, self.kind, form)
+        self.count, columns, self.form = layout
         self.text_column = "text" if self.kind == "text" else text_column
         if not (self.count or self.is_stdin):
             raise UserError(f"{source} holds no rows")
-        if self.text_column not in columns:
-            raise UserError(
-                f"{source} has no column {self.text_column!r} (it has {', '.join(columns)}): "
-                "name it with --text-column"
-            )
+        have = list(columns)
+        self.text_columns = tables.find_columns(self.text_column, have, source, "--text-column")
         self.names = {name: f"predicted_{name}" if name in columns else name for name in added}
         for name, ours in self.names.items():
             if name != ours and ours in columns:
@@ -76,16 +78,17 @@ class Job:
 
     def rows(self) -> Iterator[Row]:
         if self.is_stdin:
-            return tables.read(sys.stdin.buffer, self.kind, "standard input")
-        return tables.read_file(self.path, self.kind)
+            return tables.read(sys.stdin.buffer, self.kind, "standard input", self.form)
+        return tables.read_file(self.path, self.kind, self.form)
 
     def score(
         self, rows: list[Row], answer_all: Answer, progress: Progress
     ) -> tuple[list[dict[str, Any]], int]:
         """(the rows with what is added to them, how many were refused); the first are named."""
-        problems = [row.error or problem_of(row.values.get(self.text_column)) for row in rows]
+        texts = [tables.text_of(row.values, self.text_columns) for row in rows]
+        problems = [row.error or problem_of(text) for row, text in zip(rows, texts, strict=True)]
         good = [number for number, problem in enumerate(problems) if not problem]
-        texts = [rows[number].values[self.text_column] for number in good]
+        texts = [texts[number] for number in good]
         answers = dict(zip(good, answer_all(texts, progress), strict=True))
         scored = []
         for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
@@ -147,7 +150,7 @@ def open_parts(
     """
     if target is None:
         return []
-    tables.kind_of(target, tables.WITH_COLUMNS)
+    tables.kind_of(target, tables.WRITTEN)
     if job.is_stdin and resume:
         raise UserError("--resume: standard input cannot be read again; give --input a file")
     folder = parts_folder(target)
@@ -228,19 +231,20 @@ def to_file(
 
     Raises UserError when it cannot be written.
     """
-    kind = tables.kind_of(target, tables.WITH_COLUMNS)
+    kind = tables.kind_of(target, tables.WRITTEN)
+    form = written_form(job, kind)
     count = min(len(parts) * PART, job.count)
     refused = sum(map(refused_in, parts))
     try:
         for scored, bad in parts_of(job, answer, progress, count):
-            content = part_of(kind, scored, job.columns)
+            content = part_of(kind, scored, job.columns, form)
             # Its number of refused rows and its checksum are in its name: all appear at once.
             name = f"part-{len(parts):06d}.{bad}.{checksum(content)}"
             path = parts_folder(target) / name
             files.write_bytes(path, content)
             parts = [*parts, path]
             count, refused = count + len(scored), refused + bad
-        join(parts, kind, job.columns, target)
+        join(parts, kind, job.columns, form, target)
         shutil.rmtree(parts_folder(target))
     except OSError as error:
         raise UserError(
@@ -251,7 +255,20 @@ def to_file(
     return count, refused
 
 
-def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns) -> bytes:
+def written_form(job: Job, kind: str) -> Form:
+    """How CSV and TSV are written: as the input came, where it is of this kind."""
+    return job.form if job.kind == kind else Form(DEFAULT.get(kind, ""))
+
+
+def plain(encoding: str) -> str:
+    """An encoding without the byte-order mark that it would begin with."""
+    name = codecs.lookup(encoding).name
+    return {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{ENDIAN}", "utf-32": f"utf-32-{ENDIAN}"}.get(
+        name, name
+    )
+
+
+def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns, form: Form) -> bytes:
     """Some rows as bytes of a file: CSV and TSV without a header, which `join` adds."""
     if kind == "parquet":
         import pyarrow as pa
@@ -266,10 +283,8 @@ def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns) -> bytes:
         return content.getvalue()
     if kind == "jsonl":
         return "".join(as_json(row) + "\n" for row in rows).encode()
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=tables.DELIMITERS[kind], lineterminator="\n")
-    writer.writerows([as_text(row.get(name)) for name in columns] for row in rows)
-    return text.getvalue().encode()
+    lines = (as_line([as_text(row.get(name)) for name in columns], form) for row in rows)
+    return "".join(lines).encode(plain(form.encoding))
 
 
 def arrow_schema(columns: Columns) -> Any:
@@ -292,7 +307,7 @@ def as_text(value: Any) -> str:
     return as_json(value) if isinstance(value, (dict, list, bool)) else str(value)
 
 
-def join(parts: list[Path], kind: str, columns: Columns, target: Path) -> None:
+def join(parts: list[Path], kind: str, columns: Columns, form: Form, target: Path) -> None:
     """Make one file of all parts and rename it into place."""
     with files.replacing(target) as unfinished:
         if kind == "parquet":
@@ -303,12 +318,8 @@ def join(parts: list[Path], kind: str, columns: Columns, target: Path) -> None:
                     writer.write_table(parquet.read_table(part))
             return
         with unfinished.open("wb") as file:
-            if kind in tables.DELIMITERS:
-                header = io.StringIO(newline="")
-                csv.writer(header, delimiter=tables.DELIMITERS[kind], lineterminator="\n").writerow(
-                    columns
-                )
-                file.write(header.getvalue().encode())
+            if kind in tables.DELIMITED:
+                file.write(as_line(list(columns), form).encode(form.encoding))
             for part in parts:
                 with part.open("rb") as one:
                     shutil.copyfileobj(one, file)

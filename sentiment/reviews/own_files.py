@@ -1,0 +1,138 @@
+"""Reviews and labels in a file of the user's own: any table, any labels."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from params import Params
+from sentiment.errors import UserError, log
+from sentiment.reviews import tables
+from sentiment.reviews.sources import Reviews, canonical
+from sentiment.reviews.tables import Form
+
+SYNONYMS = {"0": 0, "false": 0, "1": 1, "true": 1}  # of two names that are none of these
+MOST_LABELS = 50  # more are no labels
+
+
+def form_of(params: Params) -> Form:
+    """How the settings say that files of text are written."""
+    return Form(params.delimiter, params.encoding, params.quoting)
+
+
+def label_word(value: Any) -> str:
+    """A label as it is compared: text without blanks around it, numbers as whole as they are."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    word = str(value).strip()
+    number, _, rest = word.partition(".")
+    is_float = rest == "0" and number.lstrip("+-").isdecimal()  # of a column with gaps
+    return number if is_float else word
+
+
+def label_number(value: Any, names: list[str]) -> int | None:
+    """The number of a label by its name (any case); None where it is no label.
+
+    Of two names 0 and 1, false and true mean the first and the second, unless a name is a number or
+    true or false itself: then a label is what it says and nothing else.
+    """
+    if value is None:
+        return None
+    known = {label_word(name).lower(): number for number, name in enumerate(names)}
+    return (synonyms(names) | known).get(label_word(value).lower())
+
+
+def synonyms(names: list[str]) -> dict[str, int]:
+    """What else the labels are called."""
+    return SYNONYMS if len(names) == 2 and not any(map(is_number, names)) else {}
+
+
+def is_number(name: str) -> bool:
+    """Whether a label's name is a number, or true or false."""
+    try:
+        float(name)
+    except ValueError:
+        return name.lower() in SYNONYMS
+    return True
+
+
+def rows_of(params: Params) -> Iterator[tuple[int, str | None, Any, str]]:
+    """(number, text, label as it is written, what is wrong) of each row of `params.data`.
+
+    Raises UserError where the file has not the columns.
+    """
+    path, label, columns = Path(params.data), "", []
+    kind = tables.kind_of(path, tables.WITH_COLUMNS)
+    for number, row, error in tables.read_file(path, kind, form_of(params)):
+        if error:
+            yield number, None, None, error
+            continue
+        if not columns:
+            have, name = list(row), str(path)
+            columns = tables.find_columns(params.text_column, have, name, "--text-column")
+            label = tables.find_columns(params.label_column, have, name, "--label-column")[0]
+        yield number, tables.text_of(row, columns), row.get(label), ""
+
+
+def labels_of(params: Params) -> list[str]:
+    """The labels of a file, for --labels auto: numbers in their order, others by the alphabet.
+
+    Raises UserError when they are too few or too many to be labels.
+    """
+    counts: Counter[str] = Counter()
+    for _, _, label, error in rows_of(params):
+        if not error and label is not None and label_word(label):
+            counts[label_word(label)] += 1
+            if len(counts) > MOST_LABELS:
+                break
+    if not 2 <= len(counts) <= MOST_LABELS:
+        many = f"more than {MOST_LABELS}" if len(counts) > MOST_LABELS else f"{len(counts)}"
+        raise UserError(
+            f"{params.data}: {many} different labels in column {params.label_column}: is it "
+            "another column (--label-column), or name the labels (--labels)"
+        )
+    try:
+        names = sorted(counts, key=float)
+    except ValueError:
+        names = sorted(counts)
+    log("labels: " + ", ".join(f"{name} ({counts[name]:,})" for name in names))
+    return names
+
+
+def load_file(params: Params, names: list[str]) -> Reviews:
+    """Reviews of `params.data`, labelled with these names.
+
+    Bad rows (missing text, unknown label, undecodable bytes) raise UserError with their count and
+    the first five, or with `skip_bad_rows` are left out and counted.
+    """
+    rows: list[tuple[str, int]] = []
+    bad: list[str] = []
+    numbers: dict[Any, int | None] = {}
+    for number, text, written, error in rows_of(params):
+        if error:
+            bad.append(f"row {number}: {error}")
+            continue
+        key = (type(written), str(written))
+        if key not in numbers:
+            numbers[key] = label_number(written, names)
+        if text is None or not text.strip():
+            bad.append(f"row {number}: no text")
+        elif numbers[key] is None:
+            bad.append(f"row {number}: label {written!r}")
+        else:
+            rows.append((text, numbers[key]))
+    if bad:
+        shown = "; ".join(bad[:5]) + ("; ..." if len(bad) > 5 else "")
+        if not params.skip_bad_rows:
+            also = "0, 1 or " if synonyms(names) else ""
+            raise UserError(
+                f"{params.data}: {len(bad)} bad rows of {len(bad) + len(rows)} ({shown}). Labels "
+                f"are {also}{' and '.join(names)}; training can name others (--labels), and "
+                "--skip-bad-rows goes on without such rows"
+            )
+        log(f"{params.data}: {len(bad)} bad rows skipped ({shown})")
+    if not rows:
+        raise UserError(f"{params.data} holds no reviews")
+    return canonical(rows, params.data, len(bad))

@@ -1,0 +1,313 @@
+"""What people's own files hold and how they are written: what is read of each, and what is said."""
+
+import bz2
+import datetime
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from conftest import run_script
+from pyarrow import parquet
+
+from params import Params
+from sentiment.errors import UserError
+from sentiment.reviews import own_files, tables
+from sentiment.reviews.delimited import Form
+from sentiment.scoring import batch
+
+TWO = [("bad", 0), ("good", 1)]  # what most rows below hold
+COMMA = "text,label\nbad,neg\ngood,pos\n"
+AWAY = {"newline": "", "encoding": "utf-8"}
+
+
+def zstd(content: bytes) -> bytes:
+    return pa.compress(content, codec="zstd", asbytes=True)
+
+
+def arrow(**columns: object) -> Callable[[Path], None]:
+    return lambda path: parquet.write_table(pa.table(columns), path)
+
+
+class File(NamedTuple):
+    """A file, the settings it is read with, and what comes of it: rows, or words of the refusal."""
+
+    name: str
+    content: str | bytes | Callable[[Path], None]
+    settings: dict[str, object]
+    expected: list[tuple[str, int]] | str
+    says: str = ""  # on standard error, where rows come of it
+
+
+CATEGORY = pa.array(["neg", "pos"]).dictionary_encode()
+FILES = {
+    "comma": File("a.csv", COMMA, {}, TWO),
+    "semicolon": File("a.csv", COMMA.replace(",", ";"), {}, TWO),
+    "tab in a CSV": File("a.csv", COMMA.replace(",", "\t"), {}, TWO),
+    "bar": File("a.csv", COMMA.replace(",", "|"), {}, TWO),
+    "comma in a TSV": File("a.tsv", COMMA, {}, TWO),
+    "tab": File("a.tsv", COMMA.replace(",", "\t"), {}, TWO),
+    "semicolons with commas in texts": File(
+        "a.csv", "text;label\nbad, so;neg\ngood, no?;pos\n", {}, [("bad, so", 0), ("good, no?", 1)]
+    ),
+    "commas with semicolons in texts": File(
+        "a.csv",
+        'text,label\n"bad; so",neg\n"good; no",pos\n',
+        {},
+        [("bad; so", 0), ("good; no", 1)],
+    ),
+    "given semicolon": File("a.csv", COMMA.replace(",", ";"), {"delimiter": "semicolon"}, TWO),
+    "given sign": File("a.csv", COMMA.replace(",", "^"), {"delimiter": "^"}, TWO),
+    "given wrongly": File("a.csv", COMMA, {"delimiter": "bar"}, "it has text,label"),
+    "Excel's sep": File("a.csv", "sep=;\n" + COMMA.replace(",", ";"), {}, TWO),
+    "Excel's odd sep": File("a.csv", "sep=^\r\n" + COMMA.replace(",", "^"), {}, TWO),
+    "Windows": File("a.csv", COMMA.replace("\n", "\r\n"), {}, TWO),
+    "old Mac": File("a.csv", COMMA.replace("\n", "\r"), {}, TWO),
+    "no last line end": File("a.csv", COMMA[:-1], {}, TWO),
+    "lone CR in a cell": File(
+        "a.csv", "text,label\nba\rd,neg\ngood,pos\n", {}, [("ba\rd", 0), TWO[1]]
+    ),
+    "lone CR in quotes": File(
+        "a.csv", 'text,label\r\n"ba\rd",neg\r\ngood,pos\r\n', {}, [("ba\rd", 0), TWO[1]]
+    ),
+    "line breaks in quotes": File(
+        "a.csv", 'text,label\n"ba\nd",neg\n"go\r\nod",pos\n', {}, [("ba\nd", 0), ("go\r\nod", 1)]
+    ),
+    "quotes in quotes": File(
+        "a.csv", 'text,label\n"ba""d",neg\ngood,pos\n', {}, [('ba"d', 0), TWO[1]]
+    ),
+    "blanks before quotes": File("a.csv", 'text, label\n"bad", "neg"\n"good", "pos"\n', {}, TWO),
+    "blanks around names": File("a.csv", " text , label \nbad,neg\ngood,pos\n", {}, TWO),
+    "trailing delimiters": File("a.csv", "text,label,,\nbad,neg,,\ngood,pos,,\n", {}, TWO),
+    "quotes are letters": File(
+        "a.tsv",
+        'text\tlabel\n"bad\tneg\n"good"\tpos\n',
+        {"quoting": "none"},
+        [('"bad', 0), ('"good"', 1)],
+    ),
+    "open quote": File(
+        "a.csv", 'text,label\n"bad,neg\ngood,pos\n', {}, "is a quote left open there"
+    ),
+    "too many fields": File("a.csv", "text,label\nbad,neg,x\ngood,pos\n", {}, "1 fields more"),
+    "byte-order mark": File("a.csv", COMMA.encode("utf-8-sig"), {}, TWO),
+    "UTF-16": File("a.csv", COMMA.encode("utf-16"), {}, TWO),
+    "UTF-16 without a mark": File(
+        "a.csv", COMMA.encode("utf-16-le"), {"encoding": "utf-16-le"}, TWO
+    ),
+    "UTF-32": File("a.csv", COMMA.encode("utf-32"), {}, TWO),
+    "Latin-1": File(
+        "a.csv",
+        COMMA.replace("bad", "bäd").encode("latin-1"),
+        {"encoding": "latin-1"},
+        [("bäd", 0), TWO[1]],
+    ),
+    "Latin-1 not said": File(
+        "a.csv", COMMA.replace("bad", "bäd").encode("latin-1"), {}, "not UTF-8"
+    ),
+    "names not UTF-8": File("a.csv", "téxt,label\n".encode("latin-1"), {}, "--encoding"),
+    "JSONL in UTF-16": File(
+        "a.jsonl",
+        '{"text": "bad", "label": "neg"}\n{"text": "good", "label": 1}\n'.encode("utf-16"),
+        {},
+        TWO,
+    ),
+    "gzip": File("a.csv.gz", gzip.compress(COMMA.encode()), {}, TWO),
+    "bzip2": File("a.csv.bz2", bz2.compress(COMMA.encode()), {}, TWO),
+    "zstd": File("a.csv.zst", zstd(COMMA.encode()), {}, TWO),
+    "gzip cut off": File("a.csv.gz", gzip.compress(COMMA.encode() * 999)[:60], {}, "is damaged"),
+    "no gzip": File("a.csv.gz", COMMA, {}, "is damaged"),
+    "JSON array": File(
+        "a.json", json.dumps([{"text": "bad", "label": 0}, {"text": "good", "label": 1}]), {}, TWO
+    ),
+    "JSON array over lines": File(
+        "a.json",
+        json.dumps([{"text": "bad", "label": 0}, {"text": "good", "label": 1}], indent=1),
+        {},
+        TWO,
+    ),
+    "JSON array cut off": File(
+        "a.json", '[{"text": "bad", "label": 0}, {"te', {}, "element 2: not JSON"
+    ),
+    "JSON lines in .json": File(
+        "a.json", '{"text":"bad","label":0}\n{"text":"good","label":1}\n', {}, TWO
+    ),
+    "numbers as texts": File(
+        "a.jsonl",
+        '{"text": 7, "label": 0}\n{"text": 1.5, "label": 1}\n',
+        {},
+        [("7", 0), ("1.5", 1)],
+    ),
+    "no text": File("a.jsonl", '{"text": null, "label": 0}\n', {}, "row 1: no text"),
+    "two columns": File(
+        "a.csv",
+        "title,body,label\nSo,bad,neg\n,good,pos\n",
+        {"text_column": "title,body"},
+        [("So\nbad", 0), ("good", 1)],
+    ),
+    "a column with a comma": File(
+        "a.csv", '"a,b",label\nbad,neg\ngood,pos\n', {"text_column": "a,b"}, TWO
+    ),
+    "other case": File(
+        "a.csv", COMMA.replace("text", "Text"), {}, TWO, "column 'Text' is taken for 'text'"
+    ),
+    "missing column": File("a.csv", "texts,label\nbad,neg\n", {}, "no column 'text' (it has texts"),
+    "same name twice": File("a.csv", "text,label,text\n", {}, "two columns are named 'text'"),
+    "same name twice, Parquet": File(
+        "a.parquet",
+        lambda path: parquet.write_table(
+            pa.Table.from_arrays([pa.array(["a"])] * 2, names=["text", "text"]), path
+        ),
+        {},
+        "two columns are named 'text'",
+    ),
+    "not UTF-8, Parquet": File(
+        "a.parquet",
+        arrow(
+            text=pa.array(["bad", "good"]),
+            label=["neg", "pos"],
+            more=pa.array([b"\xff", b"x"]).cast(pa.string(), safe=False)
+            if False
+            else pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"x"]).buffers()),
+        ),
+        {},
+        "row 1: cannot be decoded: 'more' is not UTF-8",
+    ),
+    "time beyond Python": File(
+        "a.parquet",
+        arrow(text=["bad"], label=["neg"], when=pa.array([2**58], pa.timestamp("ms"))),
+        {},
+        "'when' is beyond what Python holds",
+    ),
+    "categories, Parquet": File("a.parquet", arrow(text=["bad", "good"], label=CATEGORY), {}, TWO),
+    "booleans, Parquet": File(
+        "a.parquet", arrow(text=["bad", "good"], label=[False, True]), {}, TWO
+    ),
+    "floats, Parquet": File("a.parquet", arrow(text=["bad", "good"], label=[0.0, 1.0]), {}, TWO),
+    "floats in a CSV": File("a.csv", "text,label\nbad,0.0\ngood,1.0\n", {}, TWO),
+    "any case": File("a.csv", COMMA.replace("neg", "NEG"), {}, TWO),
+    "labels 0,4": File("a.csv", "text,label\nbad,0\ngood,4\n", {"labels": "0,4"}, TWO),
+    "no 1 among 0,4": File("a.csv", "text,label\nbad,0\ngood,1\n", {"labels": "0,4"}, "label '1'"),
+    "no 1 among 4,5": File("a.csv", "text,label\nbad,4\ngood,1\n", {"labels": "4,5"}, "label '1'"),
+    "labels -1,1": File("a.csv", "text,label\nbad,-1\ngood,1\n", {"labels": "-1,1"}, TWO),
+    "true,false in that order": File(
+        "a.csv", "text,label\nbad,true\ngood,0\n", {"labels": "true,false"}, "label '0'"
+    ),
+    "three": File(
+        "a.csv",
+        "text,label\nbad,no\nso,so\ngood,yes\n",
+        {"labels": "no,so,yes"},
+        [("bad", 0), ("so", 1), ("good", 2)],
+    ),
+    "no 0 among three": File(
+        "a.csv", "text,label\nbad,0\n", {"labels": "no,so,yes"}, "Labels are no and so and yes"
+    ),
+    "other ending": File("a.xlsx", "", {}, "give a file that ends in"),
+}
+
+
+@pytest.mark.parametrize("file", FILES.values(), ids=FILES)
+def test_file(file, tmp_path, capsys):
+    path = tmp_path / file.name
+    if callable(file.content):
+        file.content(path)
+    else:
+        path.write_bytes(file.content.encode() if isinstance(file.content, str) else file.content)
+    params = Params(**{"data": str(path), "labels": "neg,pos"} | file.settings)
+    names = params.labels.split(",")
+    if isinstance(file.expected, str):
+        with pytest.raises(UserError) as error:
+            own_files.load_file(params, names)
+        assert file.expected in str(error.value) and "\n" not in str(error.value)
+        return
+    found = own_files.load_file(params, names)
+    assert sorted(zip(found.texts, found.labels.tolist(), strict=True)) == sorted(file.expected)
+    assert file.says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "labels, expected",
+    [
+        (["b", "a", "c", "a"], ["a", "b", "c"]),
+        (["10", "9", "1.0", "9"], ["1", "9", "10"]),
+        (["-1", "1"], ["-1", "1"]),
+        (["a", "a"], "1 different labels"),
+        ([str(n) for n in range(99)], "more than 50 different labels"),
+    ],
+)
+def test_labels_of_a_file_are_found_and_counted(labels, expected, tmp_path, capsys):
+    pd.DataFrame({"text": labels, "label": labels}).to_csv(tmp_path / "a.csv", index=False)
+    params = Params(data=str(tmp_path / "a.csv"), labels="auto")
+    if isinstance(expected, str):
+        with pytest.raises(UserError, match=expected):
+            own_files.labels_of(params)
+        return
+    assert own_files.labels_of(params) == expected
+    assert f"{expected[0]} ({labels.count(expected[0]) or 1})" in capsys.readouterr().err
+
+
+def test_wide_file_is_read_and_its_message_fits_a_terminal(tmp_path):
+    names = [f"column {number}" for number in range(20_000)]
+    path = tmp_path / "wide.csv"
+    path.write_text("\n".join([",".join(names), ",".join(["x"] * 20_000)]))
+    rows = list(tables.read_file(path, "csv"))
+    assert len(rows) == 1 and len(rows[0].values) == 20_000
+    with pytest.raises(UserError) as error:
+        own_files.load_file(Params(data=str(path)), ["neg", "pos"])
+    assert len(str(error.value)) < 500 and "more)" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        Form(";", "utf-16", line_end="\r\n"),
+        Form("|", "latin-1"),
+        Form(",", "utf-8-sig"),
+        Form("\t"),
+    ],
+)
+def test_what_goes_out_is_as_it_came_in(form, tmp_path):
+    rows = [("text", "more"), ("gut, ja", "ä"), ('so "so"', "a\rb"), ("zwei\nZeilen", "x;y|z\tw")]
+    kind = "tsv" if form.delimiter == "\t" else "csv"
+    source, target = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
+    line = batch.as_line
+    content = "".join(line(list(row), form) for row in rows)
+    source.write_bytes(content.encode(form.encoding))
+    given = Form(encoding=form.encoding if form.encoding == "latin-1" else "utf-8")
+    job = batch.Job(str(source), "text", (), given)
+
+    def answer(texts, progress):
+        return ({"label": "pos", "probability": 0.5, "cut": False} for _ in texts)
+
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "model.json").write_text("{}")
+    parts = batch.open_parts(job, target, False, tmp_path / "model", "auto")
+    assert batch.to_file(job, answer, target, parts, lambda done: None) == (3, 0)
+    out = target.read_bytes().decode(form.encoding)
+    assert out.startswith(f"text{form.delimiter}more{form.delimiter}label") and form.line_end in out
+    again = [row.values for row in tables.read_file(target, kind, given)]
+    assert [(row["text"], row["more"]) for row in again] == rows[1:]
+
+
+def test_columns_that_python_cannot_hold_are_bad_rows_in_bulk(trained, tmp_path):
+    when = pa.array([datetime.datetime(2020, 1, 1), None], pa.timestamp("us"))
+    far = pa.array([0, 2**58], pa.timestamp("ms"))
+    table = pa.table({"text": ["good", "bad"], "when": when, "far": far})
+    parquet.write_table(table, tmp_path / "in.parquet")
+    flags = ["--model-folder", trained.folder, "--input", "in.parquet", "--output", "out.parquet"]
+    done = run_script("model_predict.py", *flags, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    found = parquet.read_table(tmp_path / "out.parquet").to_pylist()
+    assert [row["error"] is None for row in found] == [True, False]
+    assert "'far' is beyond what Python holds" in found[1]["error"]
+    assert found[0]["when"] == datetime.datetime(2020, 1, 1)
+
+
+def test_number_of_labels_is_an_array(tmp_path):
+    (tmp_path / "a.csv").write_text(COMMA)
+    found = own_files.load_file(Params(data=str(tmp_path / "a.csv")), ["neg", "pos"])
+    assert found.labels.dtype == np.int32
