@@ -1,0 +1,148 @@
+"""What holds for any text (hypothesis): 200 cases always, 10,000 with `pytest -m long`."""
+
+import io
+import time
+from collections import Counter
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tensorflow_text as tf_text
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from test_reliability import write_result
+
+import data_loader
+from sentiment.model.bert import INPUTS
+from sentiment.reviews import tables
+from sentiment.reviews.delimited import Form
+from sentiment.reviews.text import kept_tokens
+from sentiment.scoring import batch, infer
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # no half surrogate pairs
+WORDS = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=40).map(" ".join)
+FORMS = st.builds(
+    Form, st.sampled_from(",;|\t"), st.just("utf-8"), line_end=st.sampled_from(["\n", "\r\n"])
+)
+EASY = {"deadline": None, "database": None, "derandomize": True}
+EASY["suppress_health_check"] = list(HealthCheck)
+
+
+def written_is_read(rows, form, kind):
+    columns = {"text": "string", "more": "string"}
+    values = [dict(zip(columns, row, strict=True)) for row in rows]
+    content = batch.part_of(kind, [dict(row) for row in values], columns, form)
+    if kind in tables.DELIMITED:
+        content = batch.as_line(list(columns), form).encode() + content
+    given = form._replace(delimiter=form.delimiter)
+    found = [row.values for row in tables.read(io.BytesIO(content), kind, "made up", given)]
+    assert found == values
+
+
+def truncation_keeps_its_budget(preprocessing, text, truncation):
+    budget, words = 8, text.split()
+    found = preprocessing(budget, truncation, 0.5).counted(tf.constant([text]))
+    ids = found["input_word_ids"][0].numpy().tolist()
+    whole = (
+        preprocessing(64, "head", 0.5)(tf.constant([text]))["input_word_ids"][0].numpy().tolist()
+    )
+    assert len(ids) == min(budget, len(words) + 2) and found["token_count"][0] == len(words) + 2
+    head, tail = kept_tokens(budget, truncation, 0.5)
+    inner = whole[1:-1]
+    if len(inner) > head + tail:
+        inner = inner[:head] + inner[len(inner) - tail :]
+    assert ids == [whole[0], *inner, whole[-1]]
+
+
+def buckets_hold_each_row_once(lengths, budget):
+    counts = np.sort(np.array(lengths))
+    cuts = infer.batches_within(counts, budget)
+    rows = [row for cut in cuts for row in range(len(counts))[cut]]
+    assert rows == list(range(len(counts)))
+    for cut in cuts:
+        size = cut.stop - cut.start
+        assert size == 1 or size * counts[cut.stop - 1] <= budget
+
+
+def batches_hold_each_text_once(preprocessing, texts, size):
+    ids = [[ord(sign) for sign in text.replace(" ", "")] for text in texts]
+    rows = tf.data.Dataset.from_generator(
+        lambda: ((dict.fromkeys(INPUTS, one), float(len(one))) for one in ids),
+        output_signature=({n: tf.TensorSpec([None], tf.int32) for n in INPUTS}, tf.TensorSpec([])),
+    )
+    found = Counter()
+    for row_ids, labels in data_loader.by_length(rows, size, 3):
+        for row, label in zip(row_ids["input_word_ids"].numpy(), labels.numpy(), strict=True):
+            found[tuple(row[: int(label)])] += 1
+    assert found == Counter(map(tuple, ids))
+
+
+def any_text_has_a_probability(loaded, texts):
+    found = infer.infer(loaded, texts)
+    assert np.all((found.probabilities >= 0) & (found.probabilities <= 1))
+    assert set(found.labels) <= {"neg", "pos"} and np.all(found.token_counts >= 2)
+
+
+def tokenizers_agree(tokenizers, texts):
+    texts = [
+        text.replace("\u2028", " ").replace("\u2029", " ") for text in texts
+    ]  # known to differ
+    fast, slow = (one.tokenize(texts) for one in tokenizers)
+    assert fast.to_list() == slow.merge_dims(1, -1).to_list()
+
+
+@pytest.fixture(scope="module")
+def tokenizers(minilm_pair):
+    file = f"{minilm_pair.preprocessor}/assets/vocab.txt"
+    with open(file, encoding="utf-8") as lines:  # noqa: PTH123  a path of a SavedModel
+        words = lines.read().split("\n")[:-1]
+    fast = tf_text.FastBertTokenizer(
+        words, token_out_type=tf.int32, lower_case_nfd_strip_accents=True
+    )
+    return fast, tf_text.BertTokenizer(file, lower_case=True, token_out_type=tf.int32)
+
+
+def on_all(function, strategy, how):
+    @how
+    @given(strategy)
+    def holds(arguments):
+        function(*arguments)
+
+    holds()
+
+
+def check(cases, preprocessing, loaded, tokenizers) -> int:
+    """Every property on so many cases each, the dear ones on a fifth; returns how many."""
+    texts = st.lists(TEXT, min_size=1, max_size=8)
+    rows = st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=4)
+    kinds = st.sampled_from(["csv", "tsv", "jsonl", "parquet"])
+    cuts = st.sampled_from(["head", "tail", "head+tail"])
+    lengths = st.lists(st.integers(2, 300), max_size=80)
+    dear = max(cases // 5, 5)
+    every = [
+        (cases, written_is_read, (rows, FORMS, kinds)),
+        (dear, lambda *a: truncation_keeps_its_budget(preprocessing, *a), (WORDS, cuts)),
+        (cases, buckets_hold_each_row_once, (lengths, st.integers(1, 2000))),
+        (
+            dear,
+            lambda *a: batches_hold_each_text_once(preprocessing, *a),
+            (st.lists(WORDS, min_size=1, max_size=20), st.integers(1, 7)),
+        ),
+        (dear, lambda *a: any_text_has_a_probability(loaded, *a), (texts,)),
+        (dear, lambda *a: tokenizers_agree(tokenizers, *a), (texts,)),
+    ]
+    for count, function, strategies in every:
+        on_all(function, st.tuples(*strategies), settings(max_examples=count, **EASY))
+    return sum(count for count, _, _ in every)
+
+
+def test_properties(preprocessing, loaded, tokenizers):
+    assert check(72, preprocessing, loaded, tokenizers) >= 200
+
+
+@pytest.mark.long
+def test_many_properties(preprocessing, loaded, tokenizers):
+    started = time.time()
+    cases = check(3600, preprocessing, loaded, tokenizers)
+    assert cases >= 10_000
+    write_result("many_properties", started, {"cases": cases, "failed": 0})
