@@ -49,7 +49,8 @@ def main() -> int:
     device, precision = machine.start(params.precision, params.deterministic, params.device)
     with machine.quiet():
         import data_loader
-        from sentiment.model import encoders, export
+        from sentiment.encoders import pairs
+        from sentiment.model import export
         from sentiment.model.classifier import (
             build_classifier,
             check_precision,
@@ -63,14 +64,14 @@ def main() -> int:
         from sentiment.training.loss import balanced_weights
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
-    name, reason = encoders.choose(params.encoder, has_gpu=device.startswith("GPU"))
+    name, reason = pairs.choose(params.encoder, has_gpu=device.startswith("GPU"))
     params = settings.suited(params, name)
     log("settings:")
     command_line.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
-    pair = encoders.resolve(name, params.preprocessor, params.encoder_folder)
+    pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)
     classifier = build_classifier(pair, params, len(labels))
     log(f"parameters: {parameters(classifier):,}")
 

@@ -282,8 +282,8 @@ def export_folder(max_length: int) -> Path:
     from sentiment import files
 
     code = "".join(
-        files.sha256_of(ROOT / "sentiment" / "model" / name)[:6]
-        for name in ("bert.py", "classifier.py", "export.py")
+        files.sha256_of(ROOT / "sentiment" / name)[:6]
+        for name in ("encoders/bert.py", "model/classifier.py", "model/export.py")
     )
     return ARTEFACTS / f"export-{max_length}-{code}"
 

@@ -19,7 +19,7 @@ def shares(lengths: list[int]) -> dict[str, float]:
     import numpy as np
 
     import data_loader
-    from sentiment.model import encoders
+    from sentiment.encoders import pairs
     from sentiment.model.classifier import Preprocessing
     from sentiment.reviews.sources import Reviews
 
@@ -28,7 +28,7 @@ def shares(lengths: list[int]) -> dict[str, float]:
     found = {}
     for length in lengths:
         params = common.our_params(length)
-        folder = encoders.resolve("minilm", "auto", params.encoder_folder).preprocessor
+        folder = pairs.resolve("minilm", "auto", params.encoder_folder).preprocessor
         preprocessing = Preprocessing(folder, length, params.truncation, params.head_share)
         lessons = data_loader.Lessons(data_loader.encode(reviews, preprocessing), len(texts))
         batches = data_loader.train_batches(lessons, params)

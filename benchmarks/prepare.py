@@ -128,13 +128,14 @@ def export(target: Path, max_length: int) -> None:
     from sentiment import machine
 
     machine.start("float32")
-    from sentiment.model import encoders, export, versions
+    from sentiment.encoders import pairs
+    from sentiment.model import export, versions
     from sentiment.model.classifier import build_classifier
 
     for stale in target.parent.glob(f"export-{max_length}-*"):
         shutil.rmtree(stale)
     params = common.our_params(max_length)
-    pair = encoders.resolve("minilm", "auto", params.encoder_folder)
+    pair = pairs.resolve("minilm", "auto", params.encoder_folder)
     classifier = build_classifier(pair, params)
     kernel, bias = classifier.network.get_layer("classifier").weights
     kernel.assign(head(kernel.shape[0])[:, None])

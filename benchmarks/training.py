@@ -75,13 +75,13 @@ class Ours:
         import tf_keras
 
         import data_loader
-        from sentiment.model import encoders
+        from sentiment.encoders import pairs
         from sentiment.model.classifier import build_classifier
         from sentiment.training import fit
 
         self.keras, self.data_loader = tf_keras, data_loader
         params = common.our_params(max_length, **p)
-        pair = encoders.resolve("minilm", "auto", params.encoder_folder)
+        pair = pairs.resolve("minilm", "auto", params.encoder_folder)
         self.classifier = build_classifier(pair, params)
         self.network = self.classifier.network
         self.steps = -(-len(texts) // params.batch_size)

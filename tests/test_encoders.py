@@ -9,8 +9,8 @@ import tensorflow_hub as hub
 from conftest import VOCABULARY
 
 from params import ENCODERS, Params
+from sentiment.encoders import bert, pairs
 from sentiment.errors import UserError
-from sentiment.model import bert, encoders
 from sentiment.model.classifier import INPUTS, build_classifier
 from sentiment.training import optimizer
 
@@ -110,24 +110,24 @@ def test_encoder_that_reads_fewer_tokens_is_refused_before_training(tiny_pair):
     [(False, "auto", "minilm"), (True, "auto", "bert-base"), (True, "minilm", "minilm")],
 )
 def test_encoder_choice_follows_the_device_unless_asked(has_gpu, asked, chosen):
-    name, reason = encoders.choose(asked, has_gpu)
+    name, reason = pairs.choose(asked, has_gpu)
     assert name == chosen and reason
 
 
 def test_unknown_encoder_name_is_refused_with_the_ways_out(tmp_path):
     with pytest.raises(UserError, match="no encoder 'bert-bse'.*minilm.*Kaggle.*folder"):
-        encoders.resolve("bert-bse", "embedded-not", tmp_path)
+        pairs.resolve("bert-bse", "embedded-not", tmp_path)
 
 
 def test_folder_without_a_saved_model_is_refused_by_name(tmp_path):
     with pytest.raises(UserError, match="saved_model.pb"):
-        encoders.resolve(str(tmp_path), str(tmp_path), tmp_path)
+        pairs.resolve(str(tmp_path), str(tmp_path), tmp_path)
 
 
 def test_hub_that_cannot_be_reached_names_the_ways_out(tmp_path, monkeypatch):
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
     with pytest.raises(UserError) as caught:
-        encoders.download("http://127.0.0.1:9/tensorflow/bert/4", tmp_path)
+        pairs.download("http://127.0.0.1:9/tensorflow/bert/4", tmp_path)
     message = str(caught.value)
     for way in ("--encoder minilm", "tensorflow/bert/tensorFlow2/", "--preprocessor"):
         assert way in message

@@ -21,7 +21,8 @@ import tensorflow as tf
 from conftest import ROOT, VOCABULARY, contents, write_csv
 
 from sentiment import downloads, machine
-from sentiment.model import bert, encoders, versions
+from sentiment.encoders import bert, pairs
+from sentiment.model import versions
 
 Change = Callable[[Path], object]  # done to the project folder before
 
@@ -716,11 +717,11 @@ def test_damaged_pair_in_the_encoder_folder_is_built_again(
         calls.append(pair)
 
     calls = []
-    monkeypatch.setattr(encoders, "build_from_wheel", build)
-    pair = encoders.build_minilm(tmp_path)
-    assert encoders.build_minilm(tmp_path) == pair and len(calls) == 1
+    monkeypatch.setattr(pairs, "build_from_wheel", build)
+    pair = pairs.build_minilm(tmp_path)
+    assert pairs.build_minilm(tmp_path) == pair and len(calls) == 1
     change(pair)
-    assert encoders.build_minilm(tmp_path) == pair and len(calls) == 2
+    assert pairs.build_minilm(tmp_path) == pair and len(calls) == 2
     assert contents(pair) == contents(built)
 
 

@@ -15,11 +15,11 @@ import pytest
 import tensorflow as tf
 from conftest import ROOT, contents, made_up_rows, write_csv
 
-import sentiment.hub
+import sentiment.encoders.hub
 from params import Params
 from sentiment import files
+from sentiment.encoders import pairs
 from sentiment.errors import UserError
-from sentiment.model import encoders
 from sentiment.model.classifier import build_classifier
 
 OWNER = "/tensorflow/bert_tiny"
@@ -112,13 +112,13 @@ def left(folder: Path) -> list[str]:
 
 def test_pair_comes_whole_from_the_hub_and_then_from_the_cache(hub, archives, tiny_pair, tmp_path):
     handles = [hub.put(part, body) for part, body in archives.items()]
-    pair = encoders.resolve(handles[0], handles[1], tmp_path)
+    pair = pairs.resolve(handles[0], handles[1], tmp_path)
     assert contents(Path(pair.encoder)) == contents(Path(tiny_pair.encoder))
     assert contents(Path(pair.preprocessor)) == contents(Path(tiny_pair.preprocessor))
     build_classifier(pair, Params(max_length=16, pooling="pooled"))
     assert len(left(tmp_path)) == 2 and "TFHUB_CACHE_DIR" not in os.environ
     asked = len(hub.asked)
-    assert encoders.resolve(handles[0], handles[1], tmp_path) == pair
+    assert pairs.resolve(handles[0], handles[1], tmp_path) == pair
     assert len(hub.asked) == asked == 4
 
 
@@ -128,9 +128,9 @@ def test_cache_that_tensorflow_hub_has_made_is_used(hub, archives, tmp_path, mon
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "theirs"))
     handle = hub.put("encoder", archives["encoder"])
     made = tensorflow_hub.resolve(handle)
-    assert encoders.download(handle, tmp_path) == made
+    assert pairs.download(handle, tmp_path) == made
     shutil.rmtree(made)
-    assert encoders.download(handle, tmp_path) == made  # and so is its place
+    assert pairs.download(handle, tmp_path) == made  # and so is its place
     assert os.environ["TFHUB_CACHE_DIR"] == str(tmp_path / "theirs")
     assert len(hub.asked) == 4
 
@@ -207,14 +207,14 @@ def test_bad_archive_is_one_line_and_nothing_stays_and_a_good_one_mends_it(
     handle = hub.put("encoder", BAD_ARCHIVES[kind](archives["encoder"], tiny_pair.encoder))
     for _ in range(2):  # the second time nothing is in the way either
         with pytest.raises(UserError) as caught:
-            encoders.download(handle, tmp_path)
+            pairs.download(handle, tmp_path)
         message = str(caught.value)
         assert message.startswith(f"cannot fetch {handle} (") and "\n" not in message
         assert all(way in message for way in WAYS)
         assert left(tmp_path) == []
     assert not list(tmp_path.rglob("evil")) and sorted(tmp_path.parent.iterdir()) == outside
     hub.put("encoder", archives["encoder"])
-    assert contents(Path(encoders.download(handle, tmp_path))) == contents(Path(tiny_pair.encoder))
+    assert contents(Path(pairs.download(handle, tmp_path))) == contents(Path(tiny_pair.encoder))
 
 
 @pytest.mark.parametrize("length", ["", "announced"])
@@ -224,43 +224,43 @@ def test_dropped_connection_leaves_no_half_cache(share, length, hub, archives, t
     handle = hub.put("encoder", body, **({"Content-Length": str(len(body))} if length else {}))
     hub.cut["/storage/encoder.tar.gz"] = int(len(body) * share)
     with pytest.raises(UserError, match="cannot fetch"):
-        encoders.download(handle, tmp_path)
+        pairs.download(handle, tmp_path)
     assert left(tmp_path) == []
     hub.cut.clear()
-    encoders.load_encoder(encoders.download(handle, tmp_path))
+    pairs.load_encoder(pairs.download(handle, tmp_path))
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
 def test_refusal_says_its_number(status, hub, tmp_path):
     hub.answers[f"{OWNER}/1"] = (status, {}, b"")
     with pytest.raises(UserError, match=f"HTTP Error {status}"):
-        encoders.download(f"{hub.url}{OWNER}/1", tmp_path)
+        pairs.download(f"{hub.url}{OWNER}/1", tmp_path)
     assert left(tmp_path) == []
 
 
 @pytest.mark.parametrize("silent", [f"{OWNER}_encoder/1", "/storage/encoder.tar.gz"])
 def test_server_that_never_answers_is_given_up(silent, hub, archives, tmp_path, monkeypatch):
-    monkeypatch.setattr(sentiment.hub, "SILENT", 0.2)
+    monkeypatch.setattr(sentiment.encoders.hub, "SILENT", 0.2)
     handle = hub.put("encoder", archives["encoder"])
     hub.silent.add(silent)
     with pytest.raises(UserError, match="timed out"):
-        encoders.download(handle, tmp_path)
+        pairs.download(handle, tmp_path)
     assert left(tmp_path) == []
     hub.silent.clear()
-    monkeypatch.setattr(sentiment.hub, "SILENT", 60)
-    encoders.load_encoder(encoders.download(handle, tmp_path))
+    monkeypatch.setattr(sentiment.encoders.hub, "SILENT", 60)
+    pairs.load_encoder(pairs.download(handle, tmp_path))
 
 
 def test_what_a_killed_download_left_is_no_obstacle(hub, archives, tmp_path):
     """tensorflow_hub itself would wait ten minutes for the dead process's lock."""
     handle = hub.put("encoder", archives["encoder"])
-    target = Path(encoders.download(handle, tmp_path))
+    target = Path(pairs.download(handle, tmp_path))
     shutil.rmtree(target)
     target.mkdir()
     (target / "variables").mkdir()
     target.with_name(target.name + ".lock").write_text("host.1.dead")
     target.with_name(f"{target.name}.dead.tmp").mkdir()
-    encoders.load_encoder(encoders.download(handle, tmp_path))
+    pairs.load_encoder(pairs.download(handle, tmp_path))
 
 
 def test_second_process_waits_for_the_first_and_uses_what_it_brought(
@@ -274,11 +274,11 @@ def test_second_process_waits_for_the_first_and_uses_what_it_brought(
         """Meanwhile, the other process finishes."""
         if not seen:
             seen.append(waiting)
-            encoders.download(handle, tmp_path)
+            pairs.download(handle, tmp_path)
         yield
 
     monkeypatch.setattr(files, "lock", lock)
-    encoders.download(handle, tmp_path)
+    pairs.download(handle, tmp_path)
     assert handle in seen[0] and len(hub.asked) == 2
 
 
@@ -286,14 +286,14 @@ def test_full_disk_is_not_the_hubs(hub, tmp_path, monkeypatch):
     def full(handle):
         raise tf.errors.ResourceExhaustedError(None, None, "a/b; No space left on device")
 
-    monkeypatch.setattr(encoders.hub, "resolve", full)
+    monkeypatch.setattr(pairs.hub, "resolve", full)
     with pytest.raises(tf.errors.ResourceExhaustedError):
-        encoders.download(f"{hub.url}{OWNER}/1", tmp_path)
+        pairs.download(f"{hub.url}{OWNER}/1", tmp_path)
 
 
 def test_kaggle_handle_is_asked_for_on_kaggle(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(encoders.hub, "resolve", lambda url: asked.append(url) or 1 / 0)
+    monkeypatch.setattr(pairs.hub, "resolve", lambda url: asked.append(url) or 1 / 0)
     with pytest.raises(UserError, match="cannot fetch https://www.kaggle.com/models/a/b/c/d/4"):
-        encoders.download("a/b/c/d/4", tmp_path)
+        pairs.download("a/b/c/d/4", tmp_path)
     assert asked == ["https://www.kaggle.com/models/a/b/c/d/4"]

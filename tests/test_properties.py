@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from test_reliability import write_result
 
 import data_loader
-from sentiment.model.bert import INPUTS
+from sentiment.encoders.bert import INPUTS
 from sentiment.reviews import tables
 from sentiment.reviews.delimited import Form
 from sentiment.reviews.text import kept_tokens

@@ -1,1 +1,1 @@
-"""What a model is: encoder, classifier, export, numbered versions. May use reviews."""
+"""What a model is: classifier, export, numbered versions. May use reviews and encoders."""

@@ -11,9 +11,9 @@ import tf_keras
 
 from params import Params
 from sentiment import machine
+from sentiment.encoders.bert import INPUTS
+from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
-from sentiment.model.bert import INPUTS
-from sentiment.model.encoders import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.reviews.text import MARKUP, kept_tokens
 
 

