@@ -17,6 +17,7 @@ Takes, by default, 20 to 30 minutes on 2 CPU cores; the log says what to expect 
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -159,7 +160,11 @@ def finish(target: Path, backup: Backup) -> int:
         f"dev accuracy {results['dev_accuracy']:.4f} on {results['dev_reviews']:,} reviews after "
         f"{results['total_seconds'] / 60:.1f} minutes; model in {target}"
     )
-    where = "" if target.parent == Path("saved_model") else f" --model-folder {target.parent}"
+    where = (
+        ""
+        if target.parent == Path("saved_model")
+        else f" --model-folder {shlex.quote(str(target.parent))}"
+    )
     print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')
     return 0
 

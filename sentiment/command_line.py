@@ -86,6 +86,7 @@ def add_flag(group: argparse._ArgumentGroup, item: dataclasses.Field) -> None:
 
 def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, argparse.Namespace]:
     """Read the command line, refuse impossible settings, and return (settings, other arguments)."""
+    argv = with_hyphens(sys.argv[1:] if argv is None else argv)
     arguments, _ = parser.parse_known_args(argv)  # a first time, for the preset alone
     if "preset" in arguments:
         parser.set_defaults(**PRESETS[arguments.preset])
@@ -102,6 +103,8 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
             fixed = "preset" not in arguments and name not in EVALUATE
             why = ": the trained model has fixed it" if fixed else ""
             parser.error(f"{flag(name)} is not read here{why}")
+    if unknown and "reviews" in arguments and not unknown[0].startswith("--"):
+        parser.error(f"{unknown[0]!r} begins with a hyphen: put -- before the reviews")
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}")
     given = {name: value for name, value in vars(arguments).items() if name in known}
@@ -113,6 +116,15 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     if params.device == "cpu":  # read when TensorFlow starts, which reading TFDS's reviews does too
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return params, arguments
+
+
+def with_hyphens(argv: Sequence[str]) -> list[str]:
+    """The words, with a value such as -1,1 joined to its flag: alone argparse takes it for one."""
+    words = list(argv)
+    for place in range(len(words) - 2, -1, -1):
+        if words[place] == flag("labels") and re.match(r"-\d", words[place + 1]):
+            words[place : place + 2] = [f"{words[place]}={words[place + 1]}"]
+    return words
 
 
 def settings_of_run(path: Path) -> dict[str, Any]:
