@@ -11,86 +11,58 @@ against 0.919). Needs the project's own requirements; --test needs TFDS's copy, 
 download (as model_evaluate.py does). Writes results/linear.json. Takes 2 minutes.
 """
 
-from __future__ import annotations
-
-import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import common
+import prepare
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.pipeline import make_pipeline
+from sklearn.svm import LinearSVC
 
-TOKENS = r"\w+|[^\w\s]"  # single letters and punctuation too: "!" and "?" carry sentiment
-Predict = Callable[[Sequence[str]], Any]  # texts -> int [N], 0 or 1
-Train = Callable[[Sequence[str], Any], Predict]
+from sentiment.reviews import sources
 
-
-def logistic_regression(texts: Sequence[str], labels: Any) -> Predict:
-    from sklearn.feature_extraction.text import TfidfVectorizer
-    from sklearn.linear_model import LogisticRegression
-
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2), min_df=2, sublinear_tf=True, token_pattern=TOKENS
-    )
-    classifier = LogisticRegression(C=100, max_iter=1000)
-    classifier.fit(vectorizer.fit_transform(texts), labels)
-    return lambda others: classifier.predict(vectorizer.transform(others))
+SPLITTING = {"ngram_range": (1, 2), "token_pattern": r"\w+|[^\w\s]"}  # "!" carries sentiment
+Predict = Callable[[list[str]], Any]  # texts -> int [N], 0 or 1
 
 
-def nb_svm(texts: Sequence[str], labels: Any) -> Predict:
-    import numpy as np
-    from sklearn.feature_extraction.text import CountVectorizer
-    from sklearn.svm import LinearSVC
+def logistic_regression(texts: list[str], labels: list[int]) -> Predict:
+    vectorizer = TfidfVectorizer(min_df=2, sublinear_tf=True, **SPLITTING)
+    model = make_pipeline(vectorizer, LogisticRegression(C=100, max_iter=1000))
+    return model.fit(texts, labels).predict
 
-    vectorizer = CountVectorizer(ngram_range=(1, 2), min_df=3, binary=True, token_pattern=TOKENS)
+
+def nb_svm(texts: list[str], labels: list[int]) -> Predict:
+    vectorizer = CountVectorizer(min_df=3, binary=True, **SPLITTING)
     counts = vectorizer.fit_transform(texts)
-    positive = 1 + np.asarray(counts[labels == 1].sum(axis=0)).ravel()
-    negative = 1 + np.asarray(counts[labels == 0].sum(axis=0)).ravel()
-    ratio = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
-    svm = LinearSVC(C=0.03)
-    svm.fit(counts.multiply(ratio).tocsr(), labels)
+    negative, positive = MultinomialNB().fit(counts, labels).feature_log_prob_
+    ratio = positive - negative
+    svm = LinearSVC(C=0.03).fit(counts.multiply(ratio).tocsr(), labels)
     return lambda others: svm.predict(vectorizer.transform(others).multiply(ratio).tocsr())
 
 
-def measure(train: Train, parts: dict[str, tuple[Sequence[str], Any]]) -> dict[str, Any]:
-    """Train on parts['train'], score the others."""
-    started = time.perf_counter()
-    predict = train(*parts["train"])
-    found: dict[str, Any] = {"train_seconds": time.perf_counter() - started}
-    for name, (texts, labels) in parts.items():
-        if name != "train":
-            started = time.perf_counter()
-            predicted = predict(texts)
-            found[f"{name}_per_second"] = len(texts) / (time.perf_counter() - started)
-            found[f"{name}_accuracy"] = float((predicted == labels).mean())
-    return found
-
-
 def main() -> None:
-    parser = common.make_parser(__doc__)
-    parser.add_argument("--test", action="store_true", help="score the official test split too")
-    parser.add_argument("--train-examples", type=int, default=0, help="fewer, for a quick try")
-    parser.add_argument("--data-folder", default=str(common.ROOT / "data"))
-    arguments = parser.parse_args()
-    common.prepare("reviews")
-    import numpy as np
-
-    train = common.reviews("train", arguments.train_examples)
-    parts = {"train": train, "dev": common.reviews("dev")}
+    flags = [("--test", False, "score test"), ("--train-examples", 0, "fewer, for a quick try")]
+    flags.append(("--data-folder", str(common.ROOT / "data"), "where test is looked for"))
+    arguments = common.parse(__doc__, *flags)
+    prepare.need("reviews")
+    train, labels = common.reviews("train", arguments.train_examples)
+    others = {"dev": common.reviews("dev")}
     if arguments.test:
-        from params import Params
-        from sentiment.reviews import sources
-        from sentiment.reviews.text import MARKUP
-
-        test = sources.load_imdb("test", Params(data_folder=arguments.data_folder))
-        parts["test"] = [re.sub(MARKUP, " ", text) for text in test.texts], test.labels
-    parts = {name: (texts, np.array(labels)) for name, (texts, labels) in parts.items()}
+        params = common.Params(data_folder=arguments.data_folder)
+        others["test"] = tuple(zip(*prepare.plain(sources.load_imdb("test", params)), strict=True))
     models = {}
-    for name, function in (("logistic regression", logistic_regression), ("NB-SVM", nb_svm)):
-        models[name] = measure(function, parts)
+    for name, learn in (("logistic regression", logistic_regression), ("NB-SVM", nb_svm)):
+        seconds, predict = common.timed(learn, train, labels)
+        models[name] = {"train_seconds": seconds}
+        for split, (texts, right) in others.items():
+            seconds, predicted = common.timed(predict, texts)
+            models[name][f"{split}_per_second"] = len(texts) / seconds
+            models[name][f"{split}_accuracy"] = float((predicted == right).mean())
         common.log(f"{name}: {models[name]}")
-    content = {"train_reviews": len(train[0]), "models": models}
-    common.write("linear", content, arguments.threads)
+    common.write("linear", {"train_reviews": len(train), "models": models})
 
 
 if __name__ == "__main__":

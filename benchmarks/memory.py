@@ -11,97 +11,55 @@ requirements-bench.txt. Writes results/memory.json. Takes about 15 minutes on 2 
 pipeline, one text at a time.
 """
 
-from __future__ import annotations
-
-import argparse
+import resource
 import sys
+import time
 from typing import Any
 
 import common
+import prepare
+import scoring
+import training
+
+from sentiment.scoring.infer import WINDOW
 
 SCORERS = ("ours", "pipeline", "onnx-float32")
-TRAINERS = ("ours", "trainer")
-WORDS = 10
 
 
-def score(side: str, count: int, max_length: int) -> None:
-    import scoring
-
-    texts = common.reviews("all", count)[0]
-    scoring.scorer(side, max_length)(texts)
-
-
-def score_short(count: int, max_length: int) -> None:
-    """This project on `count` short texts, one window of infer.infer in memory at a time."""
-    import scoring
-
-    from sentiment.scoring import infer
-
-    texts = [" ".join(text.split()[:WORDS]) for text in common.reviews("train")[0]]
-    scorer = scoring.scorer("ours", max_length)
-    for start in range(0, count, infer.WINDOW):
-        end = min(start + infer.WINDOW, count)
-        scorer([texts[row % len(texts)] for row in range(start, end)])
-
-
-def train(side: str, steps: int, max_length: int) -> None:
-    import tempfile
-
-    import training
-
-    data = common.reviews("train", steps * common.BATCH_SIZE)
-    if side == "ours":
-        ours = training.Ours("auto", *data, max_length, epochs=1)
-        ours.network.fit(ours.batches, steps_per_epoch=ours.steps, verbose=0)
+def measure(task: str, side: str, count: int, max_length: int) -> dict[str, Any]:
+    """Peak resident memory of this process after a task."""
+    began = time.perf_counter()
+    if task == "train":
+        data = common.reviews("train", count * common.BATCH_SIZE)
+        training.trainee(side, data, max_length).train()
+    elif task == "score":
+        scoring.scorer(side, max_length)(common.reviews("all", count)[0])
     else:
-        with tempfile.TemporaryDirectory() as folder:
-            training.make_trainer(side, data, max_length, folder, 1, 0)[0].train()
-
-
-def be_side(arguments: argparse.Namespace) -> None:
-    side, task, count = arguments.side, arguments.task, arguments.count
-
-    def work(_: str) -> dict[str, Any]:
-        if task == "train":
-            train(side, count, arguments.max_length)
-        elif task == "short":
-            score_short(count, arguments.max_length)
-        else:
-            score(side, count, arguments.max_length)
-        return {"peak_megabytes": common.peak_megabytes()}
-
-    common.serve(work)
+        texts = [" ".join(text.split()[:10]) for text in common.reviews("train")[0]]
+        scorer = scoring.scorer(side, max_length)
+        for start in range(0, count, WINDOW):
+            rows = range(start, min(start + WINDOW, count))
+            scorer([texts[row % len(texts)] for row in rows])
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
+    megabytes = peak / (2**20 if sys.platform == "darwin" else 2**10)
+    common.log(f"{task} {count:,}, {side}: {megabytes:.0f} MB")
+    found = {"task": task, "side": side, "count": count, "seconds": time.perf_counter() - began}
+    return found | {"peak_megabytes": megabytes}
 
 
 def main() -> None:
-    parser = common.make_parser(__doc__)
-    parser.add_argument("--max-length", type=int, default=16, help="of scoring")
-    parser.add_argument("--training-length", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=20, help="training steps")
-    parser.add_argument("--scoring", type=int, nargs="*", default=[1000, 25000], metavar="N")
-    parser.add_argument("--long", type=int, default=250000, help="short texts, for ours alone")
-    parser.add_argument("--task", help=argparse.SUPPRESS)
-    parser.add_argument("--count", type=int, help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    if arguments.side:
-        be_side(arguments)
-    if sys.platform == "win32":
-        raise SystemExit("memory.py needs getrusage, which Windows does not have")
-    max_length = arguments.max_length
-    common.prepare("reviews", "transformers", "onnx", f"export-{max_length}")
-    jobs = [("train", side, arguments.steps) for side in TRAINERS]
-    jobs += [("score", side, count) for count in arguments.scoring for side in SCORERS]
-    jobs += [("short", "ours", count) for count in (arguments.long // 10, arguments.long)]
-    found = []
-    for task, side, count in jobs:
-        length = arguments.training_length if task == "train" else max_length
-        given = ["--task", task, "--count", count, "--max-length", length]
-        answer = common.once(__file__, side, given, arguments.threads)
-        found.append({"task": task, "side": side, "count": count, **answer})
-        common.log(f"{task} {count:,}, {side}: {answer['peak_megabytes']:.0f} MB")
-    content = {"max_length": max_length, "training_length": arguments.training_length}
-    content |= {"batch_size": common.BATCH_SIZE, "peaks": found}
-    common.write("memory", content, arguments.threads)
+    lengths = (("--max-length", 16, "of scoring"), ("--training-length", 128, "of training"))
+    counts = (("--steps", 20, "of training"), ("--scoring", [1000, 25000], "reviews"))
+    arguments = common.parse(__doc__, *lengths, *counts, ("--long", 250000, "short texts"))
+    max_length, training_length = arguments.max_length, arguments.training_length
+    prepare.need("reviews", "transformers", "onnx", f"export-{max_length}")
+    jobs = [("train", side, arguments.steps, training_length) for side in ("ours", "trainer")]
+    for count in arguments.scoring:
+        jobs += [("score", side, count, max_length) for side in SCORERS]
+    jobs += [("short", "ours", arguments.long // part, max_length) for part in (10, 1)]
+    content = {"max_length": max_length, "training_length": training_length}
+    content["batch_size"] = common.BATCH_SIZE
+    common.write("memory", content | {"peaks": [common.once(measure, *job) for job in jobs]})
 
 
 if __name__ == "__main__":

@@ -19,14 +19,13 @@ Needs requirements-bench.txt and about 6 GB of memory (less with --sides). Write
 results/scoring.json. Takes about 40 minutes on 2 cores.
 """
 
-from __future__ import annotations
-
-import argparse
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import common
+import numpy as np
+import prepare
 
 SIDES = ("ours", "ours-float32", "pipeline", "pipeline-8", "pipeline-32", "torch-autocast")
 SIDES += ("torch-bfloat16", "torch-float32", "onnx-float32", "onnx-int8")
@@ -35,37 +34,31 @@ Scorer = Callable[[list[str]], Any]  # texts -> float [N], probabilities of the 
 
 
 def ours(precision: str, max_length: int) -> Scorer:
-    from sentiment import machine
-
-    machine.start(precision)
+    common.machine.start(precision or "auto")
     from sentiment.scoring import infer
 
-    loaded = infer.load_model(common.export_folder(max_length))
+    loaded = infer.load_model(common.artefact(f"export-{max_length}"))
     return lambda texts: infer.infer(loaded, texts).probabilities
 
 
-def pipeline(batch_size: int, max_length: int) -> Scorer:
+def pipeline(batch_size: str, max_length: int) -> Scorer:
     import transformers
 
-    pipe = transformers.pipeline("text-classification", str(common.transformers_folder()))
+    pipe = transformers.pipeline("text-classification", str(common.artefact("transformers")))
+    size = int(batch_size or 1)
 
     def score(texts: list[str]) -> list[float]:
-        answers = pipe(texts, truncation=True, max_length=max_length, batch_size=batch_size)
+        answers = pipe(texts, truncation=True, max_length=max_length, batch_size=size)
         return [a["score"] if a["label"] == "LABEL_1" else 1 - a["score"] for a in answers]
 
-    def as_it_comes(texts: list[str]) -> list[float]:
-        answers = pipe(texts, truncation=True, max_length=max_length)
-        return [a["score"] if a["label"] == "LABEL_1" else 1 - a["score"] for a in answers]
-
-    return as_it_comes if batch_size == 1 else score
+    return score
 
 
 def sorted_batches(max_length: int, logits: Callable[[Any], Any], kind: str) -> Scorer:
     """Tokenise all, sort by length, pad each batch to its longest: the peers' best habit."""
-    import numpy as np
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(common.transformers_folder())
+    tokenizer = AutoTokenizer.from_pretrained(common.artefact("transformers"))
 
     def score(texts: list[str]) -> Any:
         encoded = tokenizer(texts, truncation=True, max_length=max_length)
@@ -85,35 +78,23 @@ def torch_best(precision: str, max_length: int) -> Scorer:
     import torch
     from transformers import AutoModelForSequenceClassification
 
-    torch.set_num_threads(common.threads())
     dtype = torch.bfloat16 if precision == "bfloat16" else torch.float32
     model = AutoModelForSequenceClassification.from_pretrained(
-        common.transformers_folder(), attn_implementation="sdpa", dtype=dtype
+        common.artefact("transformers"), attn_implementation="sdpa", dtype=dtype
     ).eval()
-
-    def logits(batch: Any) -> Any:
-        return model(**batch).logits.float().numpy()
-
-    score = sorted_batches(max_length, logits, "pt")
-
-    def in_mode(texts: list[str]) -> Any:
-        # One context around all batches: autocast keeps its bf16 copies of the weights within it.
-        autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast")
-        with torch.inference_mode(), autocast:
-            return score(texts)
-
-    return in_mode
+    score = sorted_batches(max_length, lambda batch: model(**batch).logits.float().numpy(), "pt")
+    # One context around all batches: autocast keeps its bf16 copies of the weights within it.
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=precision == "autocast")
+    return torch.inference_mode()(autocast(score))
 
 
 def onnx(precision: str, max_length: int) -> Scorer:
-    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = common.threads()
-    session = onnxruntime.InferenceSession(
-        common.onnx_file(precision), options, providers=["CPUExecutionProvider"]
-    )
+    options.intra_op_num_threads = int(os.environ["OMP_NUM_THREADS"])
+    path = common.artefact("onnx") / f"{precision}.onnx"
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     names = [item.name for item in session.get_inputs()]
 
     def logits(batch: Any) -> Any:
@@ -125,60 +106,40 @@ def onnx(precision: str, max_length: int) -> Scorer:
 def scorer(side: str, max_length: int) -> Scorer:
     """The function from texts to probabilities of a side."""
     kind, _, detail = side.partition("-")
-    if kind == "ours":
-        return ours(detail or "auto", max_length)
-    if kind == "pipeline":
-        return pipeline(int(detail or 1), max_length)
-    return {"torch": torch_best, "onnx": onnx}[kind](detail, max_length)
+    makers = {"ours": ours, "pipeline": pipeline, "torch": torch_best, "onnx": onnx}
+    return makers[kind](detail, max_length)
 
 
-def serve(arguments: argparse.Namespace) -> None:
-    """Be one side: warm up on the very reviews that are measured, then score them each round."""
-    texts, _ = common.reviews("all", arguments.count)
-    max_length = arguments.max_length[0]
-    score = scorer(arguments.side, max_length)
-    probabilities = [float(p) for p in score(texts)[:CHECKED]]
-    if arguments.side != "pipeline":  # its batches of one need no second warm-up
-        score(texts)
+def be_side(side: str, max_length: int, count: int) -> common.Work:
+    """Score the very same reviews each round."""
+    texts, _ = common.reviews("all", count)
+    score = scorer(side, max_length)
+    score(texts)  # warms up, a first time
 
-    def work(_: str) -> dict[str, Any]:
-        return {"count": len(score(texts))}
+    def work() -> dict[str, Any]:
+        scores = score(texts)
+        return {"count": len(scores), "ready": [float(score) for score in scores[:CHECKED]]}
 
-    common.serve(work, probabilities=probabilities)
+    return work
 
 
-def measure(arguments: argparse.Namespace, sides: list[str], max_length: int) -> dict[str, Any]:
-    given = ["--max-length", max_length, "--count", arguments.count]
-    measured = common.compare(__file__, sides, given, arguments.rounds, arguments.threads)
-    summary = common.summarise(measured, "ours")
-    # Against the plain float32 scores of the peer, or of whichever side comes first without it.
-    exact = measured["pipeline" if "pipeline" in measured else sides[0]]["ready"]["probabilities"]
-    for side in summary.values():
-        probabilities = side["ready"].pop("probabilities")
-        differences = [abs(a - b) for a, b in zip(probabilities, exact, strict=True)]
-        side["largest_probability_difference"] = max(differences)
-        side.pop("ready")
+def summarise(measured: common.Measured) -> dict[str, Any]:
+    """The rates, and how far the probabilities are from pipeline's, or else the first side's."""
+    summary = common.summarise(measured)
+    found = {name: side.pop("ready") for name, side in summary.items()}
+    exact = found.get("pipeline") or next(iter(found.values()))
+    for name, side in summary.items():
+        side["largest_probability_difference"] = max(abs(np.subtract(found[name], exact)))
     return summary
 
 
 def main() -> None:
-    parser = common.make_parser(__doc__)
-    parser.add_argument("--max-length", type=int, nargs="+", default=[128, 256])
-    parser.add_argument("--count", type=int, default=1024, help="reviews a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--sides", nargs="+", help=f"of {', '.join(SIDES)}; all")
-    arguments = parser.parse_args()
-    if arguments.side:
-        return serve(arguments)
-    sides = common.wanted(SIDES, arguments.sides)
-    common.prepare("reviews", "transformers", "onnx")
-    common.prepare(*(f"export-{length}" for length in arguments.max_length))
-    lengths = {}
-    for max_length in arguments.max_length:
-        common.log(f"max length {max_length}")
-        lengths[str(max_length)] = measure(arguments, sides, max_length)
-    content = {"reviews_a_round": arguments.count, "rounds": arguments.rounds, "lengths": lengths}
-    return common.write(Path(__file__).stem, content, arguments.threads)
+    flags = (("--sides", SIDES, "which of them"), ("--count", 1024, "reviews a round"))
+    arguments = common.parse(__doc__, common.LENGTHS, common.ROUNDS, *flags)
+    exports = [f"export-{length}" for length in arguments.max_length]
+    prepare.need("reviews", "transformers", "onnx", *exports)
+    count = arguments.count
+    common.compare("scoring", be_side, arguments, count, summary=summarise, reviews_a_round=count)
 
 
 if __name__ == "__main__":

@@ -8,20 +8,36 @@ from conftest import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def load(path):
+def load(path, monkeypatch):
+    monkeypatch.syspath_prepend(path.parent)  # as when it is run as a script
     spec = importlib.util.spec_from_file_location(f"{path.parent.name}_table", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-def test_benchmark_tables_are_those_of_the_jsons():
-    module = load(ROOT / "benchmarks" / "table.py")
-    assert f"{module.START}\n\n{module.tables()}\n\n{module.END}" in README
+def test_benchmark_tables_are_those_of_the_jsons(monkeypatch):
+    module = load(ROOT / "benchmarks" / "table.py", monkeypatch)
+    own = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    for make, text in ((module.overview, README), (module.everything, own)):
+        assert f"{module.START}\n\n{make()}\n\n{module.END}" in text
 
 
-def test_results_tables_are_those_of_the_jsons():
-    module = load(ROOT / "experiments" / "table.py")
+def test_the_short_benchmark_table_has_at_most_eight_rows(monkeypatch):
+    module = load(ROOT / "benchmarks" / "table.py", monkeypatch)
+    rows = [line for line in module.overview().splitlines() if line.startswith("|")]
+    assert 2 < len(rows) <= 2 + 8
+
+
+def test_benchmarks_without_their_jsons_are_not_run(monkeypatch, tmp_path):
+    module = load(ROOT / "benchmarks" / "table.py", monkeypatch)
+    monkeypatch.setattr(module.common, "RESULTS", tmp_path)
+    assert module.everything().count("not run") == len(module.JSONS)
+    assert "as fast" not in module.overview()
+
+
+def test_results_tables_are_those_of_the_jsons(monkeypatch):
+    module = load(ROOT / "experiments" / "table.py", monkeypatch)
     for path, make in module.DOCUMENTS.items():
         text = path.read_text(encoding="utf-8")
         assert f"{module.START}\n\n{make()}\n\n{module.END}" in text
