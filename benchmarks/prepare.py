@@ -40,7 +40,7 @@ def reviews(target: Path) -> None:
     from sentiment.reviews import sources, splits
 
     params = common.our_params(128)
-    train, dev = splits.train_and_dev(sources.load_imdb("train", params), params)
+    train, dev = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
     common.write_json(target, {"train": plain(train), "dev": plain(dev)})
 
 
