@@ -59,8 +59,8 @@ def main() -> int:
     device, precision = machine.start(params.precision, device=params.device)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
-        from sentiment.model import export
-        from sentiment.report import analysis, card, figures, metrics, report
+        from sentiment.model import threshold as thresholds
+        from sentiment.report import analysis, card, metrics, printed, report
         from sentiment.scoring import scores
     log("settings:")
     command_line.echo(params, settings.EVALUATE)
@@ -71,7 +71,7 @@ def main() -> int:
     files.require_writable(folder)
     scored = scores.score(model, reviews, name, precision, folder)
     results = metrics.of_predictions(reviews.labels, scored.predictions, details)
-    figures.show(results, details["labels"])
+    printed.show(results, details["labels"])
 
     # What was asked for besides.
     extra = {}
@@ -84,7 +84,7 @@ def main() -> int:
     if threshold is not None:
         probabilities = scored.predictions.probabilities
         extra["threshold"] = analysis.at_threshold(reviews.labels, probabilities, threshold)
-        words = (f"{key} {figures.shown(value)}" for key, value in extra["threshold"].items())
+        words = (f"{key} {printed.shown(value)}" for key, value in extra["threshold"].items())
         print("with " + ", ".join(words))
     if arguments.compare:
         other = infer.load_model(arguments.compare)
@@ -113,9 +113,7 @@ def main() -> int:
         if arguments.report:
             written += report.write(scored, model, reviews, results, extra)
         if arguments.save:
-            published = export.publish_with_threshold(
-                model.folder, model.loaded, details, threshold
-            )
+            published = thresholds.publish_again(model.folder, model.loaded, details, threshold)
             written += [published, *card.write(published, versions.evaluation_folder(published))]
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from None

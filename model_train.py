@@ -59,6 +59,7 @@ def main() -> int:
             logits,
             parameters,
         )
+        from sentiment.model.threshold import THRESHOLD
         from sentiment.report import metrics, plots
         from sentiment.training import fit, health, record, summary
         from sentiment.training.backup import Backup
@@ -124,7 +125,7 @@ def main() -> int:
         "run": backup.run,
         "settings": dataclasses.asdict(params),
         "labels": labels,
-        "threshold": export.THRESHOLD,
+        "threshold": THRESHOLD,
         "temperature": temperature,
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": dev.ids,
@@ -132,7 +133,7 @@ def main() -> int:
     }
     try:
         with versions.unfinished(home) as made:
-            export.write(classifier, labels, made)
+            export.write(classifier, labels, THRESHOLD, made)
             files.write_json(made / versions.DETAILS, details)
             files.write_text(made / versions.TRAIN_IDS, "\n".join(train.ids) + "\n")
             some = dev.texts[:32]

@@ -22,7 +22,7 @@ import common
 import numpy as np
 
 from sentiment import downloads, machine
-from sentiment.reviews.text import MARKUP
+from sentiment.reviews.truncation import MARKUP
 
 
 def head(width: int) -> np.ndarray:
@@ -95,6 +95,7 @@ def export(target: Path, max_length: int) -> None:
     """Write it as model_train.py does, but untrained and with the fixed head."""
     machine.start("float32")
     from sentiment.model import export
+    from sentiment.model.threshold import THRESHOLD
 
     for stale in common.ARTEFACTS.glob(f"export-{max_length}-*"):
         shutil.rmtree(stale)
@@ -103,11 +104,11 @@ def export(target: Path, max_length: int) -> None:
     kernel, bias = classifier.network.get_layer("classifier").weights
     kernel.assign(head(kernel.shape[0])[:, None])
     bias.assign([0.0])
-    export.write(classifier, ["neg", "pos"], target)
+    export.write(classifier, ["neg", "pos"], THRESHOLD, target)
     details = {
         "settings": dataclasses.asdict(params),
         "labels": ["neg", "pos"],
-        "threshold": export.THRESHOLD,
+        "threshold": THRESHOLD,
         "temperature": 1.0,
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": [],

@@ -518,7 +518,7 @@ rows(
     ("JSONL garbage", write("in.jsonl", b"\x93\0\n{\n"), "in.jsonl"),
     ("JSONL of lists", write("in.jsonl", "[1]\n[2]\n"), "in.jsonl"),
     ("JSONL other names", write("in.jsonl", '{"a": 1}\n'), "in.jsonl has no column 'text'"),
-    ("JSONL numbers", write("in.jsonl", '{"text": 1}\n'), "no review in in.jsonl could be scored"),
+    ("JSONL nulls", write("in.jsonl", '{"text": null}\n'), "no review in in.jsonl could be scored"),
 )
 rows(
     INPUT + "in.jsonl",
@@ -538,7 +538,7 @@ rows(
     INPUT + "in.tsv",
     2,
     ("TSV empty", write("in.tsv"), "in.tsv holds no rows"),
-    ("TSV with commas", write("in.tsv", "text,label\na,b\n"), "in.tsv has no column 'text'"),
+    ("TSV other names", write("in.tsv", "a\tb\nc\td\n"), "in.tsv has no column 'text'"),
 )
 rows(
     INPUT + "in.txt",

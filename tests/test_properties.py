@@ -16,7 +16,7 @@ import data_loader
 from sentiment.encoders.bert import INPUTS
 from sentiment.reviews import tables
 from sentiment.reviews.delimited import Form
-from sentiment.reviews.text import kept_tokens
+from sentiment.reviews.truncation import kept_tokens
 from sentiment.scoring import batch, infer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # no half surrogate pairs

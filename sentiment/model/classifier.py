@@ -14,7 +14,7 @@ from sentiment import machine
 from sentiment.encoders.bert import INPUTS
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
-from sentiment.reviews.text import MARKUP, kept_tokens
+from sentiment.reviews.truncation import MARKUP, kept_tokens
 
 
 class Preprocessing(tf.Module):

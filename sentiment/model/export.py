@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
-from sentiment import files
 from sentiment.encoders.bert import INPUTS
 from sentiment.errors import UserError, log
 from sentiment.machine import quiet
-from sentiment.model import versions
 
 if TYPE_CHECKING:
     from sentiment.model.classifier import Classifier
 
-THRESHOLD = 0.5  # a review is positive from this probability on (logit 0)
 LARGEST_DIFFERENCE = 1e-3  # of logits, between the model in memory and the one read back
 Ids = dict[str, tf.Tensor]  # int32 [N, length] for each of INPUTS
 
@@ -78,8 +74,9 @@ def save(
         tf.saved_model.save(kept, str(folder), signatures=signatures)
 
 
-def write(classifier: Classifier, labels: list[str], folder: Path) -> None:
-    """Write the SavedModel of a trained classifier into `folder`, which must not exist.
+def write(classifier: Classifier, labels: list[str], threshold: float, folder: Path) -> None:
+    """Write the SavedModel of a trained classifier into `folder`, which must not exist. A text is
+    positive, with two labels, from the probability `threshold` on.
 
     Only variables, tokeniser and signatures are stored, no Keras model and no optimiser: it loads
     in a fraction of the time.
@@ -95,7 +92,7 @@ def write(classifier: Classifier, labels: list[str], folder: Path) -> None:
         lambda ids: network(ids, training=False),
         preprocessing.counted,
         labels,
-        THRESHOLD,
+        threshold,
         folder,
     )
 
@@ -116,30 +113,3 @@ def compare_reloaded(folder: Path, texts: list[str], logits: np.ndarray) -> floa
         )
     log(f"reloaded: logits differ by up to {difference:.1e}")
     return difference
-
-
-def publish_with_threshold(
-    folder: Path, loaded: Any, details: dict[str, Any], threshold: float
-) -> Path:
-    """Publish the model in `folder` again, with a `label` that is positive from this probability
-    on; `loaded` and `details` are what was read of it. Returns the new version's folder.
-    """
-    kept = tf.Module(name="exported")
-    kept.loaded = loaded  # its variables and its tokeniser
-    signatures = loaded.signatures
-    with versions.unfinished(folder.parent) as made:
-        save(
-            kept,
-            lambda text: signatures["serving_default"](text=text)["logit"],
-            lambda ids: signatures["token_ids"](**ids)["logit"],
-            lambda text: signatures["preprocess"](text=text),
-            details["labels"],
-            threshold,
-            made,
-        )
-        for path in folder.glob("*.*"):
-            if path.is_file() and not (made / path.name).exists():
-                shutil.copy(path, made)
-        again = details | {"threshold": threshold, "made_from": folder.name}
-        files.write_json(made / versions.DETAILS, again)
-        return versions.publish(made, folder.parent)

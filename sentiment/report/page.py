@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from sentiment.report import plots
-from sentiment.report.figures import shown
-from sentiment.reviews.text import MARKUP
+from sentiment.report.printed import shown
+from sentiment.reviews.truncation import MARKUP
 from sentiment.scoring.explain import Explanation
 
 SHOWN = 20  # reviews on which two models part

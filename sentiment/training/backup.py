@@ -83,14 +83,7 @@ class Backup:
                     arrays = {name: stored[name] for name in stored.files}  # checks every member
                 progress = json.loads(arrays.pop(PROGRESS).tobytes())
                 return (progress, arrays) if progress["step"] >= 0 else None
-            except (
-                OSError,
-                ValueError,
-                KeyError,
-                TypeError,
-                EOFError,
-                zipfile.BadZipFile,
-            ) as error:
+            except DAMAGED as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0][:100]
                 log(f"{path} is damaged ({reason}): left out")
         return None
