@@ -145,7 +145,9 @@ def look(stream: BinaryIO, kind: str, form: Form) -> tuple[Iterable[str], Form, 
         start, before = start[found.end() :], 1
     if given == "auto":
         given = find_delimiter(start, kind, form)
-    blanks = re.search(re.escape(given) + ' +"', start) is not None
+    # Inside a quoted text the same signs mean nothing: the header must have such blanks too.
+    spaced = given + " " in start.partition("\n")[0]
+    blanks = spaced and re.search(re.escape(given) + ' +"', start) is not None
     form = Form(given, encoding, form.quoting, line_end, blanks)
     return itertools.chain(io.StringIO(start, newline=""), text), form, before
 
