@@ -33,7 +33,8 @@ def measure(task: str, side: str, count: int, max_length: int) -> dict[str, Any]
         data = common.reviews("train", count * common.BATCH_SIZE)
         training.trainee(side, data, max_length).train()
     elif task == "score":
-        scoring.scorer(side, max_length)(common.reviews("all", count)[0])
+        texts, _ = common.reviews("all", count)  # first: reading them takes memory, too
+        scoring.scorer(side, max_length)(texts)
     else:
         texts = [" ".join(text.split()[:10]) for text in common.reviews("train")[0]]
         scorer = scoring.scorer(side, max_length)

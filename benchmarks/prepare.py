@@ -73,7 +73,8 @@ def onnx(target: Path) -> None:
     model = AutoModelForSequenceClassification.from_pretrained(
         common.artefact("transformers"), attn_implementation="eager", dtype=torch.float32
     ).eval()
-    model.config.return_dict = False
+    config = model.config
+    config.return_dict = False
     target.mkdir()
     raw, exact = target / "raw.onnx", target / "float32.onnx"
     names = ["input_ids", "attention_mask", "token_type_ids"]
@@ -81,13 +82,12 @@ def onnx(target: Path) -> None:
     how = {"output_names": ["logits"], "dynamo": False, "opset_version": 17}
     how["dynamic_axes"] = dict.fromkeys(names, {0: "batch", 1: "length"}) | {"logits": {0: "batch"}}
     torch.onnx.export(model, (ids, ids, ids * 0), raw, input_names=names, **how)
-    fused = optimizer.optimize_model(str(raw), "bert")
+    heads, width = config.num_attention_heads, config.hidden_size  # or attention stays unfused
+    fused = optimizer.optimize_model(str(raw), "bert", num_heads=heads, hidden_size=width)
     common.log(f"fused: {fused.get_fused_operator_statistics()}")
     fused.save_model_to_file(str(exact))
-    options = {"DefaultTensorType": TensorProto.FLOAT}  # fused nodes hide theirs
-    quantize_dynamic(
-        exact, target / "int8.onnx", weight_type=QuantType.QInt8, extra_options=options
-    )
+    hints = {"DefaultTensorType": TensorProto.FLOAT}  # fused nodes hide theirs
+    quantize_dynamic(exact, target / "int8.onnx", weight_type=QuantType.QInt8, extra_options=hints)
     raw.unlink()
 
 

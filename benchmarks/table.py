@@ -19,7 +19,7 @@ START, END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 COMPARED = (
     ("training", "trainer", "transformers' Trainer as it comes (float32, padded)"),
     ("training", "trainer-best", "Trainer at its best (bf16, grouped by length, fused AdamW)"),
-    ("training_before_fusion", "trainer-no-dropout", "and without dropout inside, as here (*)"),
+    ("training_before_fusion", "trainer-no-dropout", "the same without inner dropout (*)"),
     ("scoring", "pipeline", "transformers' pipeline as it comes"),
     ("scoring", "onnx-float32", "ONNX Runtime, float32, fused graph, sorted by length"),
     ("scoring", "onnx-int8", "the same in int8 (dynamic)"),
@@ -121,15 +121,15 @@ def overview() -> str:
         ours = f"{run['evaluations']['test']['accuracy']:.4f} against {best['test_accuracy']:.4f}"
         minutes = f"{run['train']['total_seconds'] / 60:.0f} minutes"
         task = f"test accuracy, after {minutes} / {best['train_seconds']:.0f} seconds of training"
-        rows.append([task, f"{name}, the best linear model", ours])
+        rows.append([task, f"{name}, a linear model", ours])
     if found := common.read("cold_start").get("sides"):
         ours, other = (found[side]["seconds"]["median"] for side in ("ours", "pipeline"))
         first = ["first answer of a new process", "transformers' pipeline"]
         rows.append([*first, f"{ours:.1f} s against {other:.1f} s"])
     return (
         f"{markdown(['', 'instead', 'this project'], rows)}\n\n"
-        "Medians of the rounds; below 1 time the other is ahead. (*) With an earlier, slower "
-        f"version of this project. On {conditions()}."
+        "Medians of the rounds; below 1 time the other is ahead. (*) As this project, of which "
+        f"this is an earlier version. On {conditions()}."
     )
 
 

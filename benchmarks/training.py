@@ -182,11 +182,11 @@ def compare_accuracy(arguments: Any) -> None:
     lengths = before["lengths"] if content.items() <= before.items() else {}
     turns = itertools.product(arguments.max_length, range(arguments.seeds), arguments.sides)
     for max_length, seed, side in turns:
-        found = lengths.setdefault(str(max_length), {}).setdefault(side, {"accuracy": []})
-        if seed >= len(found["accuracy"]):
-            given = (arguments.accuracy, arguments.dev, seed)
-            found["accuracy"].append(common.once(accuracy, side, max_length, *given))
-            common.log(f"max length {max_length}, seed {seed}, {side}: {found['accuracy'][-1]}")
+        of_length = lengths.setdefault(str(max_length), {})
+        found = of_length.setdefault(side, {"accuracy": []})["accuracy"]
+        if seed >= len(found):
+            found.append(common.once(accuracy, side, max_length, *content.values(), seed))
+            common.log(f"max length {max_length}, seed {seed}, {side}: {found[-1]}")
             common.write("accuracy", content | {"lengths": lengths})
 
 
