@@ -43,7 +43,7 @@ def write_result(name: str, started: float, content: dict) -> None:
     folder = ROOT / "results" / "reliability"
     folder.mkdir(parents=True, exist_ok=True)
     record = {
-        "command": f"python -m pytest -m long tests/test_reliability.py -k {name}",
+        "command": f"python -m pytest -m long -k {name}",
         "minutes": (time.time() - started) / 60,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,
