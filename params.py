@@ -7,7 +7,6 @@ once. What a trained model fixes is stored with it and read from there by evalua
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -94,14 +93,34 @@ COUNT = ((lambda value: 0 <= value < 2**31), "0 or more, below 2147483648")  # a
 
 def is_encoding(name: str) -> bool:
     try:
-        return codecs.lookup(name)._is_text_encoding
-    except LookupError:
+        return "text".encode(name).decode(name) == "text"
+    except (LookupError, ValueError):  # unknown, or none of texts; a NUL in it, or undefined
         return False
+
+
+def is_delimiter(value: str) -> bool:
+    """Whether --delimiter can be taken: the csv module needs quotes and line ends itself."""
+    named = value in ("auto", "comma", "semicolon", "tab", "bar")
+    return named or (len(value) == 1 and value not in ' "\r\n\0')
+
+
+def label_word(value: Any) -> str:
+    """A label as it is compared, in any case: text without blanks around it, numbers as whole as
+    they are; empty where there is none.
+    """
+    if value is None or value != value:  # NaN: a gap in a column of numbers
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    word = str(value).strip()
+    number, _, rest = word.partition(".")
+    is_float = rest == "0" and number.lstrip("+-").isdecimal()  # of a column with gaps
+    return number if is_float else word
 
 
 def are_labels(labels: str) -> bool:
     """Whether --labels can be taken: auto, or two or more different names."""
-    names = [name.strip().lower() for name in labels.split(",")]
+    names = [label_word(name).lower() for name in labels.split(",")]
     return labels == "auto" or (len(set(names)) == len(names) > 1 and all(names))
 
 
@@ -138,8 +157,8 @@ class Params:
         "auto",
         "of a CSV or TSV: comma, semicolon, tab, bar or another sign; auto finds it",
         allowed=(
-            lambda value: value in ("auto", "comma", "semicolon", "tab", "bar") or len(value) == 1,
-            "auto, comma, semicolon, tab, bar or one sign",
+            is_delimiter,
+            "auto, comma, semicolon, tab, bar or one sign that is no quote, blank or line end",
         ),
     )
     encoding: str = setting(

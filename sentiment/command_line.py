@@ -38,6 +38,7 @@ class Parser(argparse.ArgumentParser):
     """argparse, with one-line errors: the usage text would bury what is wrong."""
 
     def error(self, message: str) -> NoReturn:
+        message = " ".join(message.split())  # what was given may have line ends
         self.exit(2, f"{self.prog}: {message}; --help lists the flags\n")
 
     def print_help(self, file: TextIO | None = None) -> None:

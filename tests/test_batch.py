@@ -12,6 +12,7 @@ from conftest import made_up_rows, run_script, write_csv
 
 from sentiment import files
 from sentiment.errors import UserError
+from sentiment.reviews import tables
 from sentiment.scoring import batch, infer
 
 TEXTS = [text for text, _ in made_up_rows(50)]
@@ -154,6 +155,29 @@ def test_jsonl_with_other_keys_and_types_becomes_a_table(tmp_path):
     assert found["tags"].tolist()[0] == '["a"]'
     assert [str(n) for n in found["n"]][::2] == ["1", "2.5"]
     assert "not JSON" in found["error"][1] and pd.isna(found["error"][2])  # 5 is a text
+
+
+@pytest.mark.parametrize(
+    "name, content, problems",
+    [
+        ("a.jsonl", b'{"id":1}\n{"text":"x"}\n{"text":NaN}\n', ["no text", "", "no text"]),
+        ("a.csv", b"text\nso, so\nso\n", ["has 1 fields more than the header", ""]),
+        ("a.txt", b"old\rMac\r", ["", ""]),
+        ("a.txt", b"lone\n\rCR\n", ["", ""]),
+    ],
+)
+def test_each_row_is_looked_at_for_its_text(name, content, problems, tmp_path):
+    (tmp_path / name).write_bytes(content)
+    job = batch.Job(str(tmp_path / name), "text")
+    texts = [(row.error, tables.text_of(row.values, job.text_columns)) for row in job.rows()]
+    assert [error or batch.problem_of(text) for error, text in texts] == problems
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
+def test_file_in_another_encoding_is_named_with_it(name, tmp_path):
+    (tmp_path / name).write_bytes("text,label\n".encode("utf-16")[:-1])
+    with pytest.raises(UserError, match=rf"{name} is not utf-16.*see --encoding"):
+        batch.Job(str(tmp_path / name), "text")
 
 
 def test_column_of_the_same_name_is_kept(tmp_path, capsys):

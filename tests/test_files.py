@@ -4,6 +4,7 @@ import bz2
 import datetime
 import gzip
 import json
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -44,6 +45,7 @@ class File(NamedTuple):
     says: str = ""  # on standard error, where rows come of it
 
 
+OFFSETS = pa.array([b"\xff"]).buffers()  # as text it is not UTF-8
 CATEGORY = pa.array(["neg", "pos"]).dictionary_encode()
 FILES = {
     "comma": File("a.csv", COMMA, {}, TWO),
@@ -63,11 +65,48 @@ FILES = {
     ),
     "given semicolon": File("a.csv", COMMA.replace(",", ";"), {"delimiter": "semicolon"}, TWO),
     "given sign": File("a.csv", COMMA.replace(",", "^"), {"delimiter": "^"}, TWO),
-    "given wrongly": File("a.csv", COMMA, {"delimiter": "bar"}, "it has text,label"),
+    "given wrongly": File(
+        "a.csv",
+        COMMA,
+        {"delimiter": "bar"},
+        "it has text,label) where it is split at bars: name it with --text-column, or what "
+        "stands between columns with --delimiter",
+    ),
+    "given sign wrongly": File("a.tsv", COMMA, {"delimiter": "^"}, "split at '^'"),
+    "more commas than semicolons": File(
+        "a.csv", "text;v,w,x,y;label\nbad;1,2,3,4;neg\ngood;1,2,3,4;pos\n", {}, TWO
+    ),
+    "more commas in the header alone": File(
+        "a.csv",
+        "review;v,w,x,y;mark\nbad;1;neg\n",
+        {"text_column": "a"},
+        "(it has review, v,w,x,y, mark) where it is split at semicolons",
+    ),
+    "semicolons and a text beyond the lines looked at": File(
+        "a.csv",
+        'text;label\nbad;neg\n"' + "good, and\n" * 9000 + '";pos\n',
+        {},
+        [TWO[0], (("good, and\n" * 9000).strip(), 1)],
+    ),
+    "one column with commas": File("a.csv", "text\nbad, so\n", {}, "no column 'label'"),
+    "blank lines first": File("a.csv", "\n \r\n" + COMMA, {}, TWO),
+    "blank lines first, semicolons": File("a.csv", "\n\n;;\n" + COMMA.replace(",", ";"), {}, TWO),
+    "lines are counted from blank ones": File(
+        "a.csv", "\n\n" + COMMA + "so,so\n", {}, "row 6: label 'so'"
+    ),
     "Excel's sep": File("a.csv", "sep=;\n" + COMMA.replace(",", ";"), {}, TWO),
+    "no sep": File("a.csv", "sep=s,text,label\n1,bad,neg\n1,good,pos\n", {}, TWO),
+    "sep of a quote": File("a.csv", 'sep="\n' + COMMA, {}, "it has sep="),
     "Excel's odd sep": File("a.csv", "sep=^\r\n" + COMMA.replace(",", "^"), {}, TWO),
     "Windows": File("a.csv", COMMA.replace("\n", "\r\n"), {}, TWO),
     "old Mac": File("a.csv", COMMA.replace("\n", "\r"), {}, TWO),
+    "old Mac, semicolons": File("a.csv", COMMA.replace(",", ";").replace("\n", "\r"), {}, TWO),
+    "old Mac with a line break in quotes": File(
+        "a.csv", 'text,label\r"ba\nd",neg\rgood,pos\r', {}, [("ba\nd", 0), TWO[1]]
+    ),
+    "old Mac, JSON": File(
+        "a.jsonl", '{"text":"bad","label":0}\r{"text":"good","label":1}\r', {}, TWO
+    ),
     "no last line end": File("a.csv", COMMA[:-1], {}, TWO),
     "lone CR in a cell": File(
         "a.csv", "text,label\nba\rd,neg\ngood,pos\n", {}, [("ba\rd", 0), TWO[1]]
@@ -98,6 +137,16 @@ FILES = {
     "UTF-16": File("a.csv", COMMA.encode("utf-16"), {}, TWO),
     "UTF-16 without a mark": File(
         "a.csv", COMMA.encode("utf-16-le"), {"encoding": "utf-16-le"}, TWO
+    ),
+    "UTF-16 cut off": File("a.csv", COMMA.encode("utf-16")[:-1], {}, "a.csv is not utf-16"),
+    "UTF-16 cut off, JSONL": File(
+        "a.jsonl", '{"text": "bad"}\n'.encode("utf-16")[:-1], {}, "a.jsonl is not utf-16"
+    ),
+    "half a pair in UTF-16": File(
+        "a.csv", "text,label\nb\ud8aad,neg\n".encode("utf-16", "surrogatepass"), {}, "not UTF-16"
+    ),
+    "names not UTF-16": File(
+        "a.csv", "t\ud8aa,label\n".encode("utf-16", "surrogatepass"), {}, "names are not UTF-16"
     ),
     "UTF-32": File("a.csv", COMMA.encode("utf-32"), {}, TWO),
     "Latin-1": File(
@@ -142,6 +191,36 @@ FILES = {
         {},
         [("7", 0), ("1.5", 1)],
     ),
+    "NaN for a text": File("a.jsonl", '{"text": NaN, "label": 0}\n', {}, "row 1: no text"),
+    "NaN for a label": File(
+        "a.jsonl", '{"text": "a", "label": NaN}\n', {"labels": "nan,1"}, "row 1: no label"
+    ),
+    "NaN for a text, Parquet": File(
+        "a.parquet", arrow(text=[float("nan"), 1.5], label=[0, 1]), {}, "rows of 2 (row 1: no text"
+    ),
+    "gaps in a column of labels, Parquet": File(
+        "a.parquet",
+        arrow(text=["bad", "good", "so", "la"], label=[0.0, 1.0, float("nan"), None]),
+        {},
+        "(row 3: no label; row 4: no label)",
+    ),
+    "empty label": File("a.csv", COMMA + "so,\n", {}, "row 4: no label"),
+    "columns that come later": File(
+        "a.jsonl",
+        '{"id": 1}\n{"text": "bad", "label": 0}\n{"text": "so"}\n{"text": "good", "label": 1}\n',
+        {"skip_bad_rows": True},
+        TWO,
+        "2 bad rows skipped (row 1: no text; row 3: no label)",
+    ),
+    "the exact name comes later": File(
+        "a.jsonl",
+        '{"TEXT": "so", "label": 0}\n{"text": "bad", "label": 0}\n{"text": "good", "label": 1}\n',
+        {"skip_bad_rows": True},
+        TWO,
+    ),
+    "a column that no row has": File(
+        "a.jsonl", '{"a": "bad"}\n{"label": 0}\n', {}, "no column 'text' (it has a, label): name"
+    ),
     "no text": File("a.jsonl", '{"text": null, "label": 0}\n', {}, "row 1: no text"),
     "two columns": File(
         "a.csv",
@@ -155,6 +234,15 @@ FILES = {
     "other case": File(
         "a.csv", COMMA.replace("text", "Text"), {}, TWO, "column 'Text' is taken for 'text'"
     ),
+    "names that differ in case": File(
+        "a.csv",
+        "Text,TEXT,label\na,b,neg\n",
+        {},
+        "has columns 'Text' and 'TEXT' for 'text': name one of them exactly with --text-column",
+    ),
+    "names that differ in case, one exactly": File(
+        "a.csv", "Text,text,label\na,bad,neg\nb,good,pos\n", {}, TWO
+    ),
     "missing column": File("a.csv", "texts,label\nbad,neg\n", {}, "no column 'text' (it has texts"),
     "same name twice": File("a.csv", "text,label,text\n", {}, "two columns are named 'text'"),
     "same name twice, Parquet": File(
@@ -167,19 +255,24 @@ FILES = {
     ),
     "not UTF-8, Parquet": File(
         "a.parquet",
-        arrow(
-            text=pa.array(["bad", "good"]),
-            label=["neg", "pos"],
-            more=pa.Array.from_buffers(pa.string(), 2, pa.array([b"\xff", b"x"]).buffers()),
-        ),
+        arrow(text=pa.Array.from_buffers(pa.string(), 1, OFFSETS), label=["neg"]),
         {},
-        "row 1: cannot be decoded: 'more' is not UTF-8",
+        "row 1: cannot be decoded: 'text' is not UTF-8",
     ),
     "time beyond Python": File(
         "a.parquet",
-        arrow(text=["bad"], label=["neg"], when=pa.array([2**58], pa.timestamp("ms"))),
+        arrow(text=["bad"], label=pa.array([2**58], pa.timestamp("ms"))),
         {},
-        "'when' is beyond what Python holds",
+        "'label' is beyond what Python holds",
+    ),
+    "columns that are not needed, Parquet": File(
+        "a.parquet",
+        arrow(
+            **{"a.text": ["bad", "good"], "label": ["neg", "pos"]},
+            more=pa.array([2**58] * 2, pa.timestamp("ms")),
+        ),
+        {"text_column": "a.text"},
+        TWO,
     ),
     "categories, Parquet": File("a.parquet", arrow(text=["bad", "good"], label=CATEGORY), {}, TWO),
     "booleans, Parquet": File(
@@ -205,6 +298,7 @@ FILES = {
         "a.csv", "text,label\nbad,0\n", {"labels": "no,so,yes"}, "Labels are no and so and yes"
     ),
     "other ending": File("a.xlsx", "", {}, "give a file that ends in"),
+    "compressed what": File("a.gz", gzip.compress(b""), {}, "before .gz, as a.csv.gz does"),
 }
 
 
@@ -233,6 +327,8 @@ def test_file(file, tmp_path, capsys):
         (["b", "a", "c", "a"], ["a", "b", "c"]),
         (["10", "9", "1.0", "9"], ["1", "9", "10"]),
         (["-1", "1"], ["-1", "1"]),
+        (["Pos", "neg", "POS", "POS", "NEG"], ["POS", "neg"]),
+        ([1.0, None, 0.0, 1.0], ["0", "1"]),
         (["a", "a"], "1 different labels"),
         ([str(n) for n in range(99)], "more than 50 different labels"),
     ],
@@ -245,7 +341,20 @@ def test_labels_of_a_file_are_found_and_counted(labels, expected, tmp_path, caps
             own_files.labels_of(params)
         return
     assert own_files.labels_of(params) == expected
-    assert f"{expected[0]} ({labels.count(expected[0]) or 1})" in capsys.readouterr().err
+    same = [own_files.label_word(one).lower() for one in labels].count(expected[0].lower())
+    assert f"{expected[0]} ({same})" in capsys.readouterr().err
+
+
+def test_old_macs_lines_are_not_read_whole(tmp_path):
+    (tmp_path / "a.csv").write_bytes(
+        b'text,label\r"a\nb",neg\r' + b"some words of it,pos\r" * 150_000
+    )
+    tracemalloc.start()
+    try:
+        rows = sum(1 for _ in tables.read_file(tmp_path / "a.csv", "csv"))
+        assert rows == 150_001 and tracemalloc.get_traced_memory()[1] < 1e6
+    finally:
+        tracemalloc.stop()
 
 
 def test_wide_file_is_read_and_its_message_fits_a_terminal(tmp_path):

@@ -1,7 +1,7 @@
 """CSV and TSV, row by row: the csv module does the parsing, here is what files differ in.
 
 Neither pandas nor pyarrow names a bad row by its line and goes on, so the csv module reads. A line
-end is what the file has: a lone CR inside a cell is a character like others.
+ends as the file's first one does: a lone CR inside a cell is a character like others.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sentiment.errors import UserError
 
 DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "bar": "|"}
 DEFAULT = {"csv": ",", "tsv": "\t"}
-LOOKED_AT = 1 << 16  # characters from which delimiter and line ends are found
+LOOKED_AT, ROWS = 1 << 16, 50  # characters and rows from which a delimiter is found
 CARRIAGE = "\ud80d"  # stands for a lone CR while the csv module reads; no decoder gives it
 ODD = re.compile("[\ud800-\udfff]")  # undecodable bytes, and lone CRs
 MARKS = {
@@ -39,6 +39,7 @@ class Form(NamedTuple):
     quoting: str = "standard"  # or none: quotes are letters
     line_end: str = "\n"
     blanks: bool = False  # before quotes
+    names: tuple[str, ...] = ()  # of wanted columns, by which a delimiter is known
 
 
 def open_text(stream: BinaryIO, encoding: str) -> tuple[io.TextIOWrapper, str]:
@@ -53,13 +54,43 @@ def open_text(stream: BinaryIO, encoding: str) -> tuple[io.TextIOWrapper, str]:
     return text, encoding
 
 
-def lines_of(text: Iterable[str], line_end: str) -> Iterator[str]:
-    """Lines of a text that was opened with its line ends untouched; lone CRs are CARRIAGE."""
-    if line_end == "\r":  # as old Macs wrote
+def undecoded(name: str, form: Form, error: Exception) -> UserError:
+    """What to raise where a file as a whole is in another encoding than it is read in."""
+    encoding = getattr(error, "encoding", form.encoding)  # a mark may have told another
+    return UserError(f"{name} is not {encoding} ({error}): see --encoding")
+
+
+def is_utf8(text: str) -> bool:
+    """Whether a text can be written: undecodable bytes were kept as lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def mend(values: dict[str, Any], encoding: str) -> str:
+    """What is wrong with a row's texts: where bytes could not be decoded, they become `?` in it."""
+    error = ""
+    for column, value in values.items():
+        if isinstance(value, str) and not value.isascii() and not is_utf8(value):
+            error = error or f"cannot be decoded: {column!r} is not {encoding.upper()}"
+            values[column] = value.encode("utf-8", "replace").decode()
+    return error
+
+
+def lines_of(text: Iterable[str]) -> Iterator[str]:
+    """Lines of a text that was opened with its line ends untouched; lone CRs are CARRIAGE, unless
+    the first line ends in one, as old Macs wrote.
+    """
+    text = iter(text)  # split at lone CRs too
+    first = next(text, "")
+    if first.endswith("\r"):
+        yield first
         yield from text
         return
     held = ""
-    for piece in text:  # split at lone CRs too
+    for piece in itertools.chain([first] if first else [], text):
         if piece.endswith("\r"):
             held += piece[:-1] + CARRIAGE
             continue
@@ -80,9 +111,9 @@ def read_delimited(
     start = 1
     try:
         text, found, before = look(stream, kind, form)
-        lines = Lines(lines_of(text, found.line_end), before)
+        lines = Lines(lines_of(text), before)
         reader = make_reader(lines, found)
-        header = read_header(reader, name)
+        header = read_header(reader, name, found.encoding)
         width = len(header)
         while True:
             start = lines.read + 1
@@ -107,13 +138,15 @@ def read_delimited(
                 values = dict(itertools.zip_longest(header, fields[:width]))
             if lines.odd:
                 values = {k: v and v.replace(CARRIAGE, "\r") for k, v in values.items()}
+                undecodable = mend(values, found.encoding)
+                error = error or undecodable
             yield start, values, error
     except csv.Error as error:
         raise UserError(
             f"{name}, row {start}: not {kind.upper()} ({error}); is a quote left open there?"
         ) from None
     except (LookupError, UnicodeError) as error:
-        raise UserError(f"{name} is not {form.encoding} ({error}): see --encoding") from None
+        raise undecoded(name, form, error) from None
 
 
 class Lines:
@@ -138,36 +171,53 @@ def look(stream: BinaryIO, kind: str, form: Form) -> tuple[Iterable[str], Form, 
     text, encoding = open_text(stream, form.encoding)
     start = text.read(LOOKED_AT)
     start += text.readline()  # up to a line's end
-    line_end = "\r\n" if "\r\n" in start else "\n" if "\n" in start or "\r" not in start else "\r"
+    line_end = (re.search("\r\n?|\n", start) or ["\n"])[0]
     given, before = DELIMITERS.get(form.delimiter, form.delimiter), 0
-    if found := re.match(r"sep=(.)\r?\n?", start):
+    if found := re.match(r'sep=([^" \r\n])(\r\n?|\n|$)', start):
         given = found[1] if given == "auto" else given
         start, before = start[found.end() :], 1
     if given == "auto":
         given = find_delimiter(start, kind, form)
     # Inside a quoted text the same signs mean nothing: the header must have such blanks too.
-    spaced = given + " " in start.partition("\n")[0]
+    spaced = given + " " in start.lstrip().partition(line_end)[0]
     blanks = spaced and re.search(re.escape(given) + ' +"', start) is not None
-    form = Form(given, encoding, form.quoting, line_end, blanks)
+    form = form._replace(delimiter=given, encoding=encoding, line_end=line_end, blanks=blanks)
     return itertools.chain(io.StringIO(start, newline=""), text), form, before
 
 
 def find_delimiter(start: str, kind: str, form: Form) -> str:
-    """The delimiter that cuts the most rows into as many fields as the header has."""
-    best, found = (0.0, 0), DEFAULT[kind]
+    """The delimiter that gives the header the most of the wanted names, then the most rows as many
+    fields as the header has, and then the most fields.
+    """
+    wanted = {part.strip().lower() for name in form.names for part in (name, *name.split(","))}
+    best, found = (0, 0.0, 0), DEFAULT[kind]
     for one in (DEFAULT[kind], *DELIMITERS.values()):
-        lines = lines_of(io.StringIO(start, newline=""), "\n")
-        try:
-            rows = list(itertools.islice(make_reader(lines, form._replace(delimiter=one)), 50))
-        except csv.Error:
-            continue
-        rows = [row for row in rows if row]
-        width = len(rows[0]) if rows else 0
-        if width > 1:
-            score = (sum(len(row) == width for row in rows[:-1] or rows) / len(rows), width)
+        lines = lines_of(io.StringIO(start, newline=""))
+        rows = first_rows(make_reader(lines, form._replace(delimiter=one)))
+        if len(start) >= LOOKED_AT:  # the last one may be cut
+            rows = rows[:-1] or rows
+        header = rows[0] if rows else []
+        if len(header) > 1:
+            named = len(wanted & {column.strip().lower() for column in header})
+            score = (named, sum(len(row) == len(header) for row in rows) / len(rows), len(header))
             if score > best:
                 best, found = score, one
     return found
+
+
+def first_rows(reader: Any) -> list[list[str]]:
+    """Up to ROWS rows that hold something; those that are malformed have no fields."""
+    rows: list[list[str]] = []
+    while len(rows) < ROWS:
+        try:
+            row = next(reader)
+        except StopIteration:
+            break
+        except csv.Error:
+            rows.append([])
+        else:
+            rows += [row] if any(row) else []
+    return rows
 
 
 def make_reader(lines: Iterable[str], form: Form) -> Any:
@@ -178,15 +228,21 @@ def make_reader(lines: Iterable[str], form: Form) -> Any:
     return csv.reader(lines, delimiter=form.delimiter, strict=True, skipinitialspace=blanks)
 
 
-def read_header(reader: Any, name: str) -> list[str]:
-    """Column names, without blanks around them. Raises UserError where they cannot be used."""
-    header = [column.strip() for column in next(reader, [])]
-    while header and not header[-1]:  # trailing delimiters
-        header.pop()
+def read_header(reader: Any, name: str, encoding: str) -> list[str]:
+    """Column names, without blanks around them, of the first row that holds something.
+
+    Raises UserError where they cannot be used.
+    """
+    header: list[str] = []
+    while not header and (row := next(reader, None)) is not None:
+        header = [column.strip() for column in row]
+        while header and not header[-1]:  # trailing delimiters
+            header.pop()
     for column, count in Counter(header).items():
         if ODD.search(column):
             raise UserError(
-                f"{name}: the column names are not UTF-8: save it as UTF-8, or say --encoding"
+                f"{name}: the column names are not {encoding.upper()}: save it as UTF-8, or say "
+                "--encoding"
             )
         if count > 1:
             raise UserError(f"{name}: two columns are named {column!r}; rename one")

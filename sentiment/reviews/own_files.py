@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from params import Params
+from params import Params, label_word
 from sentiment.errors import UserError, log
 from sentiment.reviews import tables
 from sentiment.reviews.sources import Reviews, canonical
@@ -19,17 +19,8 @@ MOST_LABELS = 50  # more are no labels
 
 def form_of(params: Params) -> Form:
     """How the settings say that files of text are written."""
-    return Form(params.delimiter, params.encoding, params.quoting)
-
-
-def label_word(value: Any) -> str:
-    """A label as it is compared: text without blanks around it, numbers as whole as they are."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    word = str(value).strip()
-    number, _, rest = word.partition(".")
-    is_float = rest == "0" and number.lstrip("+-").isdecimal()  # of a column with gaps
-    return number if is_float else word
+    names = (params.text_column, params.label_column)
+    return Form(params.delimiter, params.encoding, params.quoting, names=names)
 
 
 def label_number(value: Any, names: list[str]) -> int | None:
@@ -38,8 +29,6 @@ def label_number(value: Any, names: list[str]) -> int | None:
     Of two names 0 and 1, false and true mean the first and the second, unless a name is a number or
     true or false itself: then a label is what it says and nothing else.
     """
-    if value is None:
-        return None
     known = {label_word(name).lower(): number for number, name in enumerate(names)}
     return (synonyms(names) | known).get(label_word(value).lower())
 
@@ -63,17 +52,18 @@ def rows_of(params: Params) -> Iterator[tuple[int, str | None, Any, str]]:
 
     Raises UserError where the file has not the columns.
     """
-    path, label, columns = Path(params.data), "", []
+    path, form, label, columns = Path(params.data), form_of(params), "", []
     kind = tables.kind_of(path, tables.WITH_COLUMNS)
-    for number, row, error in tables.read_file(path, kind, form_of(params)):
+    have = tables.columns_of(path, kind, form, set(form.names))
+    if have:
+        name, sign = str(path), tables.delimiter_of(path, kind, form)
+        columns = tables.find_columns(params.text_column, have, name, "--text-column", sign)
+        label = tables.find_columns(params.label_column, have, name, "--label-column", sign)[0]
+    for number, row, error in tables.read_file(path, kind, form, [*columns, label]):
         if error:
             yield number, None, None, error
-            continue
-        if not columns:
-            have, name = list(row), str(path)
-            columns = tables.find_columns(params.text_column, have, name, "--text-column")
-            label = tables.find_columns(params.label_column, have, name, "--label-column")[0]
-        yield number, tables.text_of(row, columns), row.get(label), ""
+        else:
+            yield number, tables.text_of(row, columns), row.get(label), ""
 
 
 def labels_of(params: Params) -> list[str]:
@@ -81,12 +71,13 @@ def labels_of(params: Params) -> list[str]:
 
     Raises UserError when they are too few or too many to be labels.
     """
-    counts: Counter[str] = Counter()
+    spellings: dict[str, Counter[str]] = {}
     for _, _, label, error in rows_of(params):
-        if not error and label is not None and label_word(label):
-            counts[label_word(label)] += 1
-            if len(counts) > MOST_LABELS:
+        if not error and (word := label_word(label)):
+            spellings.setdefault(word.lower(), Counter())[word] += 1
+            if len(spellings) > MOST_LABELS:
                 break
+    counts = {one.most_common(1)[0][0]: sum(one.values()) for one in spellings.values()}
     if not 2 <= len(counts) <= MOST_LABELS:
         many = f"more than {MOST_LABELS}" if len(counts) > MOST_LABELS else f"{len(counts)}"
         raise UserError(
@@ -120,7 +111,8 @@ def load_file(params: Params, names: list[str]) -> Reviews:
         if text is None or not text.strip():
             bad.append(f"row {number}: no text")
         elif numbers[key] is None:
-            bad.append(f"row {number}: label {written!r}")
+            problem = f"label {written!r}" if label_word(written) else "no label"
+            bad.append(f"row {number}: {problem}")
         else:
             rows.append((text, numbers[key]))
     if bad:

@@ -11,8 +11,11 @@ from sentiment.errors import UserError
 BATCH = 2048  # rows that are decoded together
 
 
-def read_parquet(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, Any], str]]:
-    """(number, values by column, what is wrong with it) of each row.
+def read_parquet(
+    stream: BinaryIO, name: str, wanted: list[str] | None = None
+) -> Iterator[tuple[int, dict[str, Any], str]]:
+    """(number, values by column, what is wrong with it) of each row; of the wanted columns alone
+    where they are named.
 
     Raises UserError when the file as a whole cannot be read.
     """
@@ -20,7 +23,7 @@ def read_parquet(stream: BinaryIO, name: str) -> Iterator[tuple[int, dict[str, A
 
     number = 0
     try:
-        for batch in open_parquet(stream, name).iter_batches(BATCH):
+        for batch in open_parquet(stream, name).iter_batches(BATCH, columns=wanted):
             columns, errors = {}, [""] * len(batch)
             for column, values in zip(batch.schema.names, batch.columns, strict=True):
                 columns[column] = values_of(values, column, errors)

@@ -9,13 +9,24 @@ from __future__ import annotations
 import bz2
 import difflib
 import gzip
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from sentiment.errors import UserError, log
-from sentiment.reviews.delimited import Form, look, open_text, read_delimited
+from sentiment.reviews.delimited import (
+    CARRIAGE,
+    DELIMITERS,
+    Form,
+    lines_of,
+    look,
+    mend,
+    open_text,
+    read_delimited,
+    undecoded,
+)
 from sentiment.reviews.parquet import open_parquet, read_parquet
 
 KINDS = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".parquet": "parquet", ".txt": "text"}
@@ -42,14 +53,17 @@ def kind_of(path: Path, kinds: tuple[str, ...]) -> str:
 
     What is read may be compressed, which a further ending tells; what is written is not.
     """
-    ending = path.suffix.lower()
+    ending, hint = path.suffix.lower(), ""
     if ending in COMPRESSED and kinds != WRITTEN:
+        hint = f" before {ending}, as {path.stem}.csv{ending} does"
         ending = Path(path.stem).suffix.lower()
     kind = KINDS.get(ending)
     if kind in kinds:
         return kind
     endings = [ending for ending, one in KINDS.items() if one in kinds]
-    raise UserError(f"{path}: give a file that ends in {', '.join(endings[:-1])} or {endings[-1]}")
+    raise UserError(
+        f"{path}: give a file that ends in {', '.join(endings[:-1])} or {endings[-1]}{hint}"
+    )
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -66,47 +80,58 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
-def read(stream: BinaryIO, kind: str, name: str, form: Form = PLAIN) -> Iterator[Row]:
+def read(
+    stream: BinaryIO,
+    kind: str,
+    name: str,
+    form: Form = PLAIN,
+    wanted: list[str] | None = None,
+) -> Iterator[Row]:
     """Rows of a table, one after the other; `name` is for errors.
 
-    A `text` file has a row a line, in a column named text. Raises UserError when the file as a
-    whole cannot be read.
+    A `text` file has a row a line, in a column named text. Of Parquet the `wanted` columns alone
+    are read. Raises UserError when the file as a whole cannot be read.
     """
     if kind == "parquet":
-        for number, values, error in read_parquet(stream, name):
-            yield checked(number, values, error)
+        yield from itertools.starmap(Row, read_parquet(stream, name, wanted))
     elif kind in DELIMITED:
-        for number, values, error in read_delimited(stream, kind, name, form):
-            yield checked(number, values, error)
+        yield from itertools.starmap(Row, read_delimited(stream, kind, name, form))
     else:
         try:
-            text, _ = open_text(stream, form.encoding)
-            text.reconfigure(newline="\n")  # a lone CR is a character of its line
-            yield from read_json(text, name) if kind != "text" else read_lines(text)
+            text, encoding = open_text(stream, form.encoding)
+            if kind == "text":
+                yield from read_lines(text, encoding)
+            else:
+                yield from read_json(text, name, encoding)
         except (LookupError, UnicodeError) as error:
-            raise UserError(f"{name} is not {form.encoding} ({error}): see --encoding") from None
+            raise undecoded(name, form, error) from None
 
 
-def read_lines(lines: Iterable[str]) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        yield checked(number, {"text": line.rstrip("\r\n")})
+def whole_lines(text: Iterable[str]) -> Iterator[str]:
+    for line in lines_of(text):
+        yield line if line.isascii() else line.replace(CARRIAGE, "\r")
 
 
-def read_json(text: Any, name: str) -> Iterator[Row]:
+def read_lines(text: Iterable[str], encoding: str) -> Iterator[Row]:
+    for number, line in enumerate(whole_lines(text), 1):
+        yield checked(number, {"text": line.rstrip("\r\n")}, encoding)
+
+
+def read_json(text: Any, name: str, encoding: str) -> Iterator[Row]:
     """Rows of JSON lines, or of one JSON array, which is read piece by piece."""
-    for number, line in enumerate(text, 1):
+    for number, line in enumerate(whole_lines(text), 1):
         line = line.strip("\ufeff \t\r\n")
         if number == 1 and line.startswith("["):
-            yield from read_array(line[1:], text, name)
+            yield from read_array(line[1:], text, name, encoding)
             return
         if line:
             try:
-                yield as_row(number, json.loads(line))
+                yield as_row(number, json.loads(line), encoding)
             except (ValueError, RecursionError):
                 yield Row(number, {}, "cannot be decoded: not JSON")
 
 
-def read_array(begun: str, text: Any, name: str) -> Iterator[Row]:
+def read_array(begun: str, text: Any, name: str, encoding: str) -> Iterator[Row]:
     """Rows of a JSON array, of which `begun` was read. Raises UserError where it is none."""
     decoder, number = json.JSONDecoder(), 0
     while True:
@@ -123,14 +148,14 @@ def read_array(begun: str, text: Any, name: str) -> Iterator[Row]:
             begun += more
             continue
         number += 1
-        yield as_row(number, value)
+        yield as_row(number, value, encoding)
         begun = begun[end:]
 
 
-def as_row(number: int, values: Any) -> Row:
+def as_row(number: int, values: Any, encoding: str) -> Row:
     if not isinstance(values, dict):
         return Row(number, {}, "cannot be decoded: not a JSON object")
-    row = checked(number, values)
+    row = checked(number, values, encoding)
     try:  # half a surrogate pair can be written as an escape, anywhere
         json.dumps(row.values, ensure_ascii=False).encode()
     except UnicodeEncodeError:
@@ -138,11 +163,13 @@ def as_row(number: int, values: Any) -> Row:
     return row
 
 
-def read_file(path: Path, kind: str, form: Form = PLAIN) -> Iterator[Row]:
-    """Rows of a file of this kind. Raises UserError when it cannot be read."""
+def read_file(
+    path: Path, kind: str, form: Form = PLAIN, wanted: list[str] | None = None
+) -> Iterator[Row]:
+    """Rows of a file, as `read` gives them. Raises UserError when it cannot be read."""
     try:
         with open_file(path) as stream:
-            yield from read(stream, kind, str(path), form)
+            yield from read(stream, kind, str(path), form, wanted)
     except EOFError as error:
         raise UserError(f"{path} is damaged ({error})") from None
     except OSError as error:
@@ -151,44 +178,71 @@ def read_file(path: Path, kind: str, form: Form = PLAIN) -> Iterator[Row]:
         raise UserError(f"{path} is damaged ({error})") from None  # gzip's and bz2's own
 
 
-def checked(number: int, values: dict[str, Any], error: str = "") -> Row:
+def checked(number: int, values: dict[str, Any], encoding: str) -> Row:
     """A row whose texts can be written again; with an error when they could not be decoded."""
-    for column, value in values.items():
-        if isinstance(value, str) and not value.isascii() and not is_utf8(value):
-            error = error or f"cannot be decoded: {column!r} is not UTF-8"
-            values[column] = value.encode("utf-8", "replace").decode()
+    error = mend(values, encoding)
     return Row(number, values, error)
 
 
-def is_utf8(text: str) -> bool:
-    """Whether a text can be written: undecodable bytes were kept as lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+def columns_of(path: Path, kind: str, form: Form, wanted: set[str]) -> list[str]:
+    """Names of a file's columns. Rows of JSON have their own each: they are looked through until
+    the wanted ones are there.
+    """
+    if kind == "parquet":
+        with open_file(path) as stream:
+            return open_parquet(stream, str(path)).schema_arrow.names
+    columns: dict[str, None] = {}
+    for row in read_file(path, kind, form):
+        columns |= dict.fromkeys(row.values)
+        if columns and (kind in DELIMITED or wanted <= columns.keys()):
+            break
+    return list(columns)
 
 
-def find_columns(wanted: str, have: Sequence[str], name: str, flag: str) -> list[str]:
+def delimiter_of(path: Path, kind: str, form: Form) -> str:
+    """The sign that a readable file is split at; empty where none is."""
+    if kind not in DELIMITED:
+        return ""
+    with open_file(path) as stream:
+        return look(stream, kind, form)[1].delimiter
+
+
+def find_columns(
+    wanted: str, have: Sequence[str], name: str, flag: str, delimiter: str = ""
+) -> list[str]:
     """The columns that `wanted` means: one of that name, or several with commas between.
 
     Names are matched exactly, or else without case, which is said. Raises UserError, with the
-    nearest names, when there is none.
+    nearest names, when there is none, and when there are two.
     """
-    lower = {column.lower(): column for column in have}
     found = []
     for one in [wanted] if wanted in have else [part.strip() for part in wanted.split(",")]:
-        if one not in have and one.lower() not in lower:
+        same = [column for column in have if column.lower() == one.lower()]
+        if one not in have and not same:
             near = difflib.get_close_matches(one, have, NAMED) or list(have)[:NAMED]
             rest = f" (and {len(have) - len(near):,} more)" if len(have) > len(near) else ""
             shown = ", ".join(near)[:400]
+            where = f" where it is split at {signs(delimiter)}" if delimiter else ""
+            way = ", or what stands between columns with --delimiter" if delimiter else ""
             raise UserError(
-                f"{name} has no column {one!r} (it has {shown}{rest}): name it with {flag}"
+                f"{name} has no column {one!r} (it has {shown}{rest}){where}: name it with "
+                f"{flag}{way}"
+            )
+        if one not in have and len(same) > 1:
+            raise UserError(
+                f"{name} has columns {same[0]!r} and {same[1]!r} for {one!r}: name one of them "
+                f"exactly with {flag}"
             )
         if one not in have:
-            log(f"{name}: column {lower[one.lower()]!r} is taken for {one!r}")
-        found.append(one if one in have else lower[one.lower()])
+            log(f"{name}: column {same[0]!r} is taken for {one!r}")
+        found.append(one if one in have else same[0])
     return found
+
+
+def signs(delimiter: str) -> str:
+    """A delimiter in words."""
+    names = {sign: f"{name}s" for name, sign in DELIMITERS.items()}
+    return names.get(delimiter, repr(delimiter))
 
 
 def text_of(values: dict[str, Any], columns: Sequence[str]) -> str | None:
@@ -199,7 +253,7 @@ def text_of(values: dict[str, Any], columns: Sequence[str]) -> str | None:
         if isinstance(value, bool):
             value = str(value).lower()
         elif isinstance(value, (int, float)):
-            value = str(value)
+            value = str(value) if value == value else None  # NaN is none
         if value is not None and not isinstance(value, str):
             return None
         parts.append(value or "")
@@ -222,12 +276,12 @@ def scan(path: Path, kind: str, form: Form = PLAIN) -> Layout:
             types = {field.name: field.type for field in table.schema_arrow}
             return Layout(table.metadata.num_rows, types)
     if kind in DELIMITED:
-        with open_file(path) as stream:
-            _, form, _ = look(stream, kind, form)
         count, columns = 0, {}
         for row in read_file(path, kind, form):
             count += 1
             columns = columns or dict.fromkeys(row.values, "string")
+        with open_file(path) as stream:
+            _, form, _ = look(stream, kind, form)
         return Layout(count, columns, form)
     found: dict[str, set[type]] = {}
     count = 0

@@ -23,7 +23,7 @@ from sentiment import files
 from sentiment.errors import UserError, log
 from sentiment.model.versions import DETAILS
 from sentiment.reviews import tables
-from sentiment.reviews.delimited import DEFAULT, Form, as_line
+from sentiment.reviews.delimited import DEFAULT, Form, as_line, is_utf8
 from sentiment.reviews.tables import Row
 
 PART = 2048  # rows that are scored and written together
@@ -65,7 +65,10 @@ class Job:
         if not (self.count or self.is_stdin):
             raise UserError(f"{source} holds no rows")
         have = list(columns)
-        self.text_columns = tables.find_columns(self.text_column, have, source, "--text-column")
+        delimiter = self.form.delimiter if self.kind in tables.DELIMITED else ""
+        self.text_columns = tables.find_columns(
+            self.text_column, have, source, "--text-column", delimiter
+        )
         self.names = {name: f"predicted_{name}" if name in columns else name for name in added}
         for name, ours in self.names.items():
             if name != ours and ours in columns:
@@ -109,7 +112,7 @@ def problem_of(text: Any) -> str:
         return "no text"
     if not isinstance(text, str):
         return f"not a text but {text!r}"
-    if not tables.is_utf8(text):
+    if not is_utf8(text):
         return "not UTF-8"
     return "" if text.strip() else "no text"
 
