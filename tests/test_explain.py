@@ -60,6 +60,17 @@ def test_words_beyond_the_max_length_are_unread(loaded):
     assert "\033[" in found.as_words(colour=True)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["a &amp; good", "a &amp;lt; good", "a &lt;br&gt; good", "a good&nbsp;movie &quot;b&quot;"],
+)
+def test_review_with_entities_is_explained_word_by_word(loaded, text):
+    found = explain.explain(loaded, text)
+    assert found.words == text.split()  # as they stand there, whatever an export decodes
+    strongest = max(found.parts, key=lambda part: abs(part.value))
+    assert "good" in found.text_of(strongest)
+
+
 def test_same_seed_same_explanation(loaded):
     first, second = (explain.explain(loaded, TEXTS[2], seed=1) for _ in range(2))
     assert first.parts == second.parts

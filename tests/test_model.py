@@ -44,6 +44,25 @@ def test_mark_up_is_removed_and_words_in_angle_brackets_stay(preprocessing):
     assert read(preprocessing(64), text) == [ids_of(*clean.split())]
 
 
+@pytest.mark.parametrize(
+    "text, same",
+    [
+        ("a&lt;b&gt;c", "a < b > c"),
+        ("good&nbsp;bad&#160;a", "good bad a"),
+        (
+            "&quot;a&#34; &ldquo;b&rdquo; isn&#39;t it&apos;s &lsquo;c&rsquo;",
+            "\"a\" \"b\" isn't it's 'c'",
+        ),
+        ("a&mdash;b &ndash; c", "a-b - c"),
+        ("a &amp; b &amp;lt; c", "a & b & lt ; c"),  # once
+        ("a &lt;i&gt; b", "a < i > b"),  # what was written as text is no mark-up
+        ("a &LT; b &so; &amp c", "a & LT ; b & so ; & amp c"),
+    ],
+)
+def test_entities_are_decoded_where_mark_up_is_removed(preprocessing, text, same):
+    assert read(preprocessing(64), text) == read(preprocessing(64), same)
+
+
 def test_output_is_as_long_as_the_longest_row_only(preprocessing):
     reads = preprocessing(64)
     encoded = reads(tf.constant(["good movie", "bad"]))

@@ -14,7 +14,7 @@ from sentiment import machine
 from sentiment.encoders.bert import INPUTS
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
-from sentiment.reviews.truncation import MARKUP, kept_tokens
+from sentiment.reviews.truncation import ENTITIES, MARKUP, kept_tokens
 
 
 class Preprocessing(tf.Module):
@@ -35,7 +35,8 @@ class Preprocessing(tf.Module):
 
         `token_count` is the length before truncation, special tokens included.
         """
-        text = tf.strings.regex_replace(text, MARKUP, " ")
+        for pattern, sign in ((MARKUP, " "), *ENTITIES):
+            text = tf.strings.regex_replace(text, pattern, sign)
         tokens = self.preprocessor.tokenize(text)
         if tokens.ragged_rank > 1:  # TF Hub's BERT tokenisers: [N, (words), (pieces)]
             tokens = tokens.merge_dims(1, -1)

@@ -1,4 +1,6 @@
-"""What of a review's text is read: mark-up goes, and of a long review some tokens stay."""
+"""What of a review's text is read: mark-up goes, entities become signs, and of a long review some
+tokens stay.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,19 @@ from __future__ import annotations
 MARKUP = (
     r"(?i)</?(a|b|blockquote|br|div|em|font|h[1-6]|hr|i|img|li|ol|p|small|span|strong|u|ul)"
     r"(\s[^<>]*)?/?>"
+)
+
+
+# HTML's names of signs that reviews hold, decoded after that, once: `&amp;lt;` is `&lt;`. Few, and in
+# lower case as they are written: together a pass over the text that takes 1 % of its tokenisation.
+ENTITIES = (
+    (r"&(quot|#34|[lr]dquo);", '"'),
+    (r"&(apos|#0?39|[lr]squo);", "'"),
+    (r"&(nbsp|#160);", " "),
+    (r"&[mn]dash;", "-"),
+    (r"&lt;", "<"),
+    (r"&gt;", ">"),
+    (r"&amp;", "&"),  # the last: what it makes is no entity
 )
 
 

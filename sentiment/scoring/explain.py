@@ -97,6 +97,7 @@ def token_words(model: Model, text: str) -> tuple[list[str], np.ndarray, dict[st
     Raises UserError where the tokeniser does not read a text word by word.
     """
     settings = model.details["settings"]
+    # Entities stay: the export decodes them in a word as in the whole, or as an older one does not.
     words = re.sub(MARKUP, " ", text).split()
     if not words:
         raise UserError("cannot explain this review: it has no word")
