@@ -1,10 +1,12 @@
 """What holds for any text (hypothesis): 200 cases always, 10,000 with `pytest -m long`."""
 
+import csv
 import io
 import time
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
 import tensorflow_text as tf_text
@@ -21,6 +23,14 @@ from sentiment.scoring import batch, infer
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # no half surrogate pairs
 WORDS = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=40).map(" ".join)
+NASTY = ['"', '""', ",", ";", "|", "\t", "\n", "\r", "\r\n", " ", ' "', 'he said, "no"', "\\", "'"]
+NASTY = st.lists(st.sampled_from([*NASTY, "\U0001f600", "ä", "so", "-1", "#", "="])).map("".join)
+WRITERS = st.tuples(
+    st.sampled_from(",;|\t"),
+    st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC, csv.QUOTE_NONE]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.booleans(),
+)
 FORMS = st.builds(
     Form, st.sampled_from(",;|\t"), st.just("utf-8"), line_end=st.sampled_from(["\n", "\r\n"])
 )
@@ -40,6 +50,29 @@ def written_is_read(rows, form, kind):
     given = form._replace(delimiter=form.delimiter)
     found = [row.values for row in tables.read(io.BytesIO(content), kind, "made up", given)]
     assert found == values
+
+
+def other_writers_are_read(texts, writer):
+    sign, quoting, line_end, is_pandas = writer
+    if quoting == csv.QUOTE_NONE:  # what it cannot write is left out
+        texts = ["".join(one for one in text if one not in f"{sign}\r\n") for text in texts]
+    elif line_end == "\r":  # Python 3.11 does not quote a lone one of these then
+        texts = [text.replace("\n", "") for text in texts]
+    rows, content = [(text, "neg") for text in texts], io.StringIO(newline="")
+    options = {"quoting": quoting, "quotechar": None if quoting == csv.QUOTE_NONE else '"'}
+    if is_pandas:
+        options = {name: value for name, value in options.items() if value is not None}
+        table = pd.DataFrame(rows, columns=["text", "label"])
+        table.to_csv(content, index=False, sep=sign, lineterminator=line_end, **options)
+    else:
+        made = csv.writer(content, delimiter=sign, lineterminator=line_end, **options)
+        made.writerows([("text", "label"), *rows])
+    form = Form(
+        quoting="none" if quoting == csv.QUOTE_NONE else "standard", names=("text", "label")
+    )
+    stream = io.BytesIO(content.getvalue().encode())
+    found = list(tables.read(stream, "csv", "made up", form))
+    assert [(*row.values.values(), row.error) for row in found] == [(*row, "") for row in rows]
 
 
 def truncation_keeps_its_budget(preprocessing, text, truncation):
@@ -122,6 +155,7 @@ def check(cases, preprocessing, loaded, tokenizers) -> int:
     dear = max(cases // 5, 5)
     every = [
         (cases, written_is_read, (rows, FORMS, kinds)),
+        (cases, other_writers_are_read, (st.lists(NASTY, min_size=1, max_size=4), WRITERS)),
         (dear, lambda *a: truncation_keeps_its_budget(preprocessing, *a), (WORDS, cuts)),
         (cases, buckets_hold_each_row_once, (lengths, st.integers(1, 2000))),
         (

@@ -12,8 +12,8 @@ MARKUP = (
 )
 
 
-# HTML's names of signs that reviews hold, decoded after that, once: `&amp;lt;` is `&lt;`. Few, and in
-# lower case as they are written: together a pass over the text that takes 1 % of its tokenisation.
+# HTML's names of signs that reviews hold, decoded after that, once: `&amp;lt;` is `&lt;`. Few, and
+# in lower case as they are written: they take 1 % of the tokenisation.
 ENTITIES = (
     (r"&(quot|#34|[lr]dquo);", '"'),
     (r"&(apos|#0?39|[lr]squo);", "'"),
