@@ -14,6 +14,7 @@ import multiprocessing
 import os
 import platform
 import random
+import shlex
 import statistics
 import sys
 import time
@@ -195,7 +196,7 @@ def write(name: str, content: dict[str, Any]) -> None:
     """Write results/`name`.json: the figures, the command, the machine, the versions."""
     installed = {found.name: found.version for found in importlib.metadata.distributions()}
     record = {
-        "command": " ".join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "finished": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "hardware": {
             "cpu": machine.cpu_name(),

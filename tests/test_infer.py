@@ -1,6 +1,7 @@
 """Every text is answered once, in its place, whatever it was batched with."""
 
 import itertools
+import shlex
 import shutil
 
 import numpy as np
@@ -90,6 +91,14 @@ def test_missing_model_says_what_to_run_first(tmp_path):
     for folder in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(UserError, match="model_train.py"):
             versions.find_model(folder)
+
+
+def test_try_that_is_named_can_be_pasted(tmp_path):
+    (tmp_path / "my models" / "quick" / "1").mkdir(parents=True)
+    with pytest.raises(UserError) as error:
+        versions.find_model(tmp_path / "my models")
+    words = shlex.split(str(error.value))
+    assert words[words.index("--model-folder") + 1] == str(tmp_path / "my models" / "quick")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """Settings: strict, checked before TensorFlow is there, each read by somebody."""
 
+import ast
 import dataclasses
 import re
 import subprocess
@@ -163,6 +164,41 @@ def test_help_explains_each_flag_without_tensorflow(script, monkeypatch):
     for item in dataclasses.fields(Params):
         if item.name in SCRIPTS[script]:
             assert " ".join(item.metadata["help"].split()) in explained
+
+
+# Which scripts print what stands there; elsewhere it is any of them.
+PRINTED_BY = {
+    **{name: [name] for name in SCRIPTS},
+    "sentiment/training": ["model_train.py"],
+    "sentiment/encoders": ["model_train.py"],
+    "sentiment/report": ["model_evaluate.py"],
+    "sentiment/scoring/batch.py": ["model_predict.py"],
+    "sentiment/model/versions.py": list(SCRIPTS),
+    "sentiment/reviews/tables.py": list(SCRIPTS),
+    "sentiment/reviews/delimited.py": list(SCRIPTS),
+    "sentiment/machine.py": list(SCRIPTS),
+}
+PIPS = {"--quiet", "--no-deps", "--only-binary", "--require-hashes"}
+CODE = [*ROOT.glob("*.py"), *ROOT.glob("sentiment/**/*.py")]
+
+
+@pytest.mark.parametrize("path", CODE, ids=[str(path.relative_to(ROOT)) for path in CODE])
+def test_flags_that_are_named_are_there(path):
+    texts = [node.value for node in ast.walk(ast.parse(path.read_text())) if is_text(node)]
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]*\w", " ".join(texts)))
+    name = str(path.relative_to(ROOT))
+    flags = {
+        script: {"--help", "--debug", *map(settings.flag, SCRIPTS[script]), *OWN_FLAGS[script]}
+        for script in SCRIPTS
+    }
+    assert named - (PIPS if path.name == "downloads.py" else set()) <= set().union(*flags.values())
+    for place, scripts in PRINTED_BY.items():
+        if name.startswith(place):
+            assert all(named <= flags[script] for script in scripts)
+
+
+def is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def test_every_setting_is_a_flag_of_a_script():

@@ -6,6 +6,7 @@ in its evaluation folder, beside it.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ def find_model(folder: str | Path) -> Path:
     if numbers := versions(folder):
         return folder / str(numbers[-1])
     tries = folder / "quick"
-    hint = f" {tries} (a try on few reviews)" if versions(tries) else ""
+    hint = f" {shlex.quote(str(tries))} (a try on few reviews)" if versions(tries) else ""
     raise UserError(
         f"no model in {folder}: run `python model_train.py` first, or --model-folder{hint}"
     )
