@@ -436,7 +436,7 @@ for script in ("model_train.py", "model_evaluate.py"):
         (f"{script}: Latin-1", write("mine.csv", b"text,label\n\xe4,pos\n"), "not UTF-8"),
         (f"{script}: two text columns", write("mine.csv", "text,text\na,b\n"), "rename one"),
         (f"{script}: unknown label", write("mine.csv", "text,label\na,so\n"), "row 2: label 'so'"),
-        (f"{script}: no label", write("mine.csv", "text,label\na\n"), "label None"),
+        (f"{script}: no label", write("mine.csv", "text,label\na\n"), "row 2: no label"),
     )
 rows("model_train.py --data mine.xlsx", 2, ("ending", write("mine.xlsx", "a"), "that ends in .csv"))
 rows("model_train.py --data mine", 2, ("no ending", write("mine", "a"), "a file that ends in .csv"))
