@@ -56,10 +56,11 @@ def main() -> int:
         on_dev = dataclasses.replace(params, data="imdb", split="dev")
         dev, _ = splits.load_split(on_dev, details)
 
-    device, precision = machine.start(params.precision, device=params.device)
+    device, precision = machine.start(params.precision, device=params.device, lean=True)
     model = infer.load_model(params.model_folder)
     with machine.quiet():
-        from sentiment.model import threshold as thresholds
+        if arguments.save:  # it needs tensorflow_text's Python, which imports Keras
+            from sentiment.model import threshold as thresholds
         from sentiment.report import analysis, card, metrics, printed, report
         from sentiment.scoring import scores
     log("settings:")

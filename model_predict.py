@@ -14,7 +14,7 @@ it, JSONL goes to standard output. The input's columns stay as they are; label, 
 on where the input has a column of that name. A file of any size is scored in little memory, and
 --resume goes on with one that was cut off.
 Needs a model in saved_model/ and, of the packages, tensorflow, tensorflow-text and numpy only
-(pyarrow for Parquet). Takes a few seconds, nearly all of them TensorFlow's start.
+(pyarrow for Parquet). Takes a few seconds, most of them TensorFlow's start.
 Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answered.
 """
 
@@ -71,7 +71,7 @@ def load(params: Params) -> Any:
     from sentiment.scoring import infer
 
     versions.load_details(versions.find_model(params.model_folder))
-    machine.start(params.precision, device=params.device)
+    machine.start(params.precision, device=params.device, lean=True)
     return infer.load_model(params.model_folder)
 
 

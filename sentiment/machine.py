@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import importlib.metadata
+import importlib.util
 import os
 import platform
 import sys
@@ -16,6 +18,7 @@ from typing import Any
 from sentiment.errors import UserError
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow-text", "tensorflow-hub", "numpy", "pandas")
+KERAS = "keras.src.optimizers"  # what TensorFlow imports Keras by, and does without
 
 
 @contextlib.contextmanager
@@ -44,18 +47,23 @@ def quiet() -> Iterator[None]:
 
 
 @functools.cache
-def import_tensorflow() -> Any:
-    """Import TensorFlow without its start-up noise and open its device; return the module."""
+def import_tensorflow(lean: bool = False) -> Any:
+    """Import TensorFlow without its start-up noise and open its device; return the module. `lean`
+    leaves out what an exported model does not need: Keras, and tensorflow_text's Python.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
         del os.environ[name]
     # Both Keras 3 and tf_keras read keras.json, where other programs' settings are: none here.
     os.environ["KERAS_HOME"] = os.devnull
     os.environ.pop("TF_USE_LEGACY_KERAS", None)  # TensorFlow would need tf_keras to start
-    with quiet():
+    with quiet(), without_collecting():
+        if lean:
+            import_without_keras()
         import tensorflow as tf
-        import tensorflow_text  # noqa: F401  registers the text operations of every export
 
+        if not (lean and has_text_operations(tf)):
+            import tensorflow_text  # noqa: F401  registers the text operations of every export
         tf.get_logger().setLevel("ERROR")
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
@@ -63,9 +71,49 @@ def import_tensorflow() -> Any:
     return tf
 
 
-def start(precision: str, deterministic: bool = False, device: str = "auto") -> tuple[str, str]:
+@contextlib.contextmanager
+def without_collecting() -> Iterator[None]:
+    """Have an import's objects never looked through for garbage: that takes a quarter of its time,
+    and there is next to none.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def import_without_keras() -> None:
+    """Import TensorFlow without Keras, and so without the matplotlib, pandas and scikit-learn that
+    Keras imports, where this version of it can do without.
+    """
+    blocked = sys.modules.setdefault(KERAS, None) is None
+    try:
+        with contextlib.suppress(Exception):  # the plain import follows, and raises its own
+            import tensorflow  # noqa: F401
+    finally:
+        if blocked:
+            del sys.modules[KERAS]  # whoever asks for Keras later gets it
+
+
+def has_text_operations(tf: Any) -> bool:
+    """Register tensorflow_text's operations without its Python; whether that went."""
+    try:
+        package = importlib.util.find_spec("tensorflow_text").submodule_search_locations[0]
+        libraries = sorted(Path(package).glob("python/*/_*.so"))
+        for library in libraries:
+            tf.load_library(str(library))
+    except Exception:  # whatever another version raises
+        return False
+    return bool(libraries)
+
+
+def start(
+    precision: str, deterministic: bool = False, device: str = "auto", lean: bool = False
+) -> tuple[str, str]:
     """Start TensorFlow; return (device, precision) as words. `deterministic` makes all of its
-    operations repeat to the bit.
+    operations repeat to the bit; `lean` is import_tensorflow's.
 
     `precision` is auto, float32 or bfloat16. Bfloat16 is grappler's automatic mixed precision: it
     reaches into SavedModels, where a Keras policy cannot. `device` is auto, cpu or gpu. Raises
@@ -73,7 +121,7 @@ def start(precision: str, deterministic: bool = False, device: str = "auto") -> 
     """
     if device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
-    tf = import_tensorflow()
+    tf = import_tensorflow(lean)
     gpus = [] if device == "cpu" else tf.config.list_physical_devices("GPU")
     cpu = f"CPU {cpu_name()}, {os.cpu_count()} cores"
     if device == "gpu" and not gpus:
