@@ -20,6 +20,9 @@ from sentiment.reviews.splits import limit
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
 WINDOW = 50
+# Sentences are a sixth as long as reviews, and the optimiser's pass over all weights costs as much
+# after few tokens as after many: so many times as many of them make a batch.
+SENTENCE_BATCHES = 3
 
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
@@ -50,12 +53,16 @@ class Lessons(NamedTuple):
 
     def steps(self, batch_size: int) -> int:
         """How many optimiser steps an epoch takes."""
-        return -(-self.texts // batch_size)
+        sentences = -(-self.sentences // (SENTENCE_BATCHES * batch_size))
+        return -(-self.reviews // batch_size) + sentences
+
+    def sentences_of(self, number: int | tf.Tensor) -> tf.data.Dataset:
+        """The sentences of one epoch, the first being 0."""
+        return self.encoded.skip(self.reviews + number * self.sentences).take(self.sentences)
 
     def of_epoch(self, number: int | tf.Tensor) -> tf.data.Dataset:
         """The elements of one epoch, the first being 0."""
-        other = self.encoded.skip(self.reviews + number * self.sentences).take(self.sentences)
-        return self.encoded.take(self.reviews).concatenate(other)
+        return self.encoded.take(self.reviews).concatenate(self.sentences_of(number))
 
 
 def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params) -> Lessons:
@@ -110,11 +117,17 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
         seed = number * 1_000_003 + params.seed
-        shuffled = lessons.of_epoch(number).shuffle(
-            lessons.texts, seed=seed, reshuffle_each_iteration=False
-        )
-        sorted_batches = by_length(shuffled, params.batch_size, WINDOW)
-        return sorted_batches.shuffle(batches, seed=seed, reshuffle_each_iteration=False)
+
+        def shuffle(data: tf.data.Dataset, count: int) -> tf.data.Dataset:
+            return data.shuffle(max(count, 1), seed=seed, reshuffle_each_iteration=False)
+
+        reviews = shuffle(lessons.encoded.take(lessons.reviews), lessons.reviews)
+        found = by_length(reviews, params.batch_size, WINDOW)
+        if lessons.sentences:
+            sentences = shuffle(lessons.sentences_of(number), lessons.sentences)
+            size = SENTENCE_BATCHES * params.batch_size
+            found = found.concatenate(by_length(sentences, size, WINDOW))
+        return shuffle(found, batches)
 
     epochs = tf.data.Dataset.range(first_epoch, params.epochs)
     return epochs.flat_map(epoch).prefetch(tf.data.AUTOTUNE)
@@ -123,6 +136,14 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
 def dev_batches(encoded: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Batches for measuring: not shuffled, nothing dropped, sorted by length in windows."""
     return by_length(encoded, batch_size, WINDOW).prefetch(tf.data.AUTOTUNE)
+
+
+def dev_order(encoded: tf.data.Dataset, batch_size: int) -> np.ndarray:
+    """int [N]: which review each row of `dev_batches` is."""
+    lengths = encoded.map(lambda ids, _: tf.size(ids["input_mask"])).batch(4096)
+    lengths = np.concatenate(list(lengths.as_numpy_iterator()))
+    windows = np.arange(len(lengths)) // (WINDOW * batch_size)
+    return np.lexsort((lengths, windows))
 
 
 def padding_share(batches: tf.data.Dataset) -> float:

@@ -47,6 +47,8 @@ def main() -> int:
     if len(details["labels"]) > 2 and (arguments.threshold or arguments.target_precision):
         raise UserError("--threshold and --target-precision are for models with two labels")
     reviews, name = splits.load_split(params, details)  # may download
+    if arguments.fast:
+        infer.require_fast(details)
     learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
     if learnt and params.split != "dev-sentences":
         log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
@@ -70,7 +72,8 @@ def main() -> int:
     # Scores, and what they come to.
     folder = Path(arguments.evaluation_folder or versions.evaluation_folder(model.folder))
     files.require_writable(folder)
-    scored = scores.score(model, reviews, name, precision, folder)
+    name += "-fast" if arguments.fast else ""
+    scored = scores.score(model, reviews, name, precision, folder, arguments.fast)
     results = metrics.of_predictions(reviews.labels, scored.predictions, details)
     printed.show(results, details["labels"])
 
@@ -131,6 +134,7 @@ def read_settings() -> tuple[Params, argparse.Namespace]:
     add("--threshold", type=float, help="positive from this probability on, for the report")
     add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
     add("--evaluation-folder", metavar="FOLDER", help="write there instead of beside the model")
+    add("--fast", action="store_true", help="ask the encoder only where the n-gram side is unsure")
     add("--save", action="store_true", help="publish a new version whose label uses the threshold")
     params, arguments = command_line.parse(parser)
     asked = [arguments.threshold, arguments.target_precision]

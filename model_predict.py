@@ -21,6 +21,7 @@ Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answe
 import argparse
 import os
 import sys
+from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def main() -> int:
     add("--input", metavar="FILE", help="score the reviews of a file; - is standard input")
     add("--output", metavar="FILE", type=Path, help="write them there, with the input's columns")
     add("--all-probabilities", action="store_true", help="give the probability of every label")
+    add("--fast", action="store_true", help="ask the encoder only where the n-gram side is unsure")
     add("--resume", action="store_true", help="go on with an --output that was cut off")
     params, arguments = command_line.parse(parser)
     if arguments.input and (arguments.reviews or arguments.explain):
@@ -65,12 +67,14 @@ def main() -> int:
     return score_file(params, arguments) if arguments.input else score_reviews(params, arguments)
 
 
-def load(params: Params) -> Any:
+def load(params: Params, fast: bool) -> Any:
     """The model, a missing or foreign one being said before TensorFlow's seconds."""
     from sentiment.model import versions
     from sentiment.scoring import infer
 
-    versions.load_details(versions.find_model(params.model_folder))
+    details = versions.load_details(versions.find_model(params.model_folder))
+    if fast:
+        infer.require_fast(details)
     machine.start(params.precision, device=params.device, lean=True)
     return infer.load_model(params.model_folder)
 
@@ -78,7 +82,7 @@ def load(params: Params) -> Any:
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
     from sentiment.scoring import batch, explain
-    from sentiment.scoring.answers import answers
+    from sentiment.scoring.answers import answers, early_words
 
     # In a locale without UTF-8, Python has not decoded the arguments.
     reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
@@ -91,9 +95,10 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     wanted = [review for review, problem in zip(reviews, problems, strict=True) if not problem]
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
-    model = load(params)
+    model = load(params, arguments.fast)
+    fast: Counter[bool] | None = Counter() if arguments.fast else None
     width = min(max(len(one_line(review)) for review in wanted), 80)
-    for review, row in zip(wanted, answers(model, wanted), strict=True):
+    for review, row in zip(wanted, answers(model, wanted, fast=fast), strict=True):
         if row["note"] and not arguments.json:
             log(f"{one_line(review)[:60]!r}: {row['note']}")
         because = explain.explain_or_say(model, review) if arguments.explain else None
@@ -107,6 +112,8 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
         print(f"input: {one_line(review):<{width}} : score: {score:.6f} : {label}")
         if because:
             print(because.as_words(colour=sys.stdout.isatty()))
+    if fast:
+        log(early_words(fast))
     return 0 if len(wanted) == len(reviews) else 1
 
 
@@ -115,14 +122,16 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     from sentiment.model import versions
     from sentiment.reviews import own_files
     from sentiment.scoring import batch, infer
-    from sentiment.scoring.answers import answers
+    from sentiment.scoring.answers import answers, early_words
 
     target = arguments.output
     model_folder = versions.find_model(params.model_folder)
     labels = versions.load_details(model_folder)["labels"] if arguments.all_probabilities else []
     job = batch.Job(arguments.input, params.text_column, labels, own_files.form_of(params))
-    parts = batch.open_parts(job, target, arguments.resume, model_folder, params.precision)
-    answer = partial(answers, load(params))
+    way = params.precision + (", fast" if arguments.fast else "")
+    parts = batch.open_parts(job, target, arguments.resume, model_folder, way)
+    fast: Counter[bool] | None = Counter() if arguments.fast else None
+    answer = partial(answers, load(params, arguments.fast), fast=fast)
     done = min(len(parts) * batch.PART, job.count)
     log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")
     shown = job.count and (target or not sys.stdout.isatty())  # standard input has no known end
@@ -132,6 +141,8 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
         print(f"{count:,} rows, {refused:,} of them refused (column error): {target}")
     else:
         count, refused = batch.to_stdout(job, answer, progress)
+    if fast:
+        log(early_words(fast))
     if count == refused:
         raise UserError(f"no review in {arguments.input} could be scored")
     return 1 if refused else 0

@@ -60,8 +60,8 @@ def main() -> int:
             parameters,
         )
         from sentiment.model.threshold import THRESHOLD
-        from sentiment.report import metrics, plots
-        from sentiment.training import fit, health, record, summary
+        from sentiment.report import plots
+        from sentiment.training import calibration, fit, health, mixture, record, summary
         from sentiment.training.backup import Backup
         from sentiment.training.loss import balanced_weights
 
@@ -111,13 +111,18 @@ def main() -> int:
 
     health.of_training(fitted.rows, fitted.dev_logits, fitted.dev_labels, labels)
 
-    # Calibration.
-    temperature = metrics.fit_temperature(fitted.dev_logits, fitted.dev_labels)
-    log(f"temperature: {temperature:.3f}, fitted on dev; the exported logits are divided by it")
+    # Calibration, and the n-gram side, which reads what the encoder cannot.
+    temperature = calibration.fit_temperature(fitted.dev_logits, fitted.dev_labels)
+    log(f"temperature: {temperature:.3f}, fitted on dev; the encoder's logits are divided by it")
     divide_logits(classifier, temperature)
+    results = record.results(params, reviews, train, dev, lessons.sentences, fitted)
+    if params.ngrams:
+        measured = dev.take(data_loader.dev_order(encoded_dev, params.batch_size))
+        calibrated = fitted.dev_logits / temperature
+        classifier, sides = mixture.join(classifier, train, measured, calibrated, params)
+        results |= {"sides": sides} | (sides["both"] if classifier.mixture else {})
 
     # Export: made beside, read back, compared, and only then published.
-    results = record.results(params, reviews, train, dev, lessons.sentences, fitted)
     results |= {"temperature": temperature, "padding_share": padding}
     results |= {"machine": machine.record(device, precision)}
     details = {
@@ -127,6 +132,7 @@ def main() -> int:
         "labels": labels,
         "threshold": THRESHOLD,
         "temperature": temperature,
+        "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": dev.ids,
         "parameters": parameters(classifier),

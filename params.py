@@ -59,6 +59,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "encoder": "bert-base",
         "max_length": 128,
         "truncation": "head",
+        "ngrams": False,
         "epochs": 5,
         "sentence_share": 0,
         "learning_rate": 3e-5,
@@ -231,8 +232,16 @@ class Params:
         allowed=between(0, 1),
     )
 
+    ngrams: bool = setting(
+        True,
+        "beside the encoder, a linear model of the whole review's words, as far as dev gains by it",
+    )
+
     batch_size: int = setting(
-        32, "texts an optimiser step", allowed=between(1, 65536), group="Training recipe"
+        32,
+        "reviews an optimiser step; of sentences three times as many",
+        allowed=between(1, 65536),
+        group="Training recipe",
     )
     micro_batch: int = setting(
         0,
@@ -297,6 +306,9 @@ FIRST += ("encoder", "max_length", "epochs", "model_folder")
 # Settings of earlier versions, and the value that left them unused.
 GONE = {"short_epochs": 0, "sentence_choice": "any", "average_momentum": 0.0}
 
+# Settings that came later, and what runs from before them had.
+LATER = {"ngrams": False}
+
 # Which settings a script reads.
 FORM = ("delimiter", "encoding", "quoting")
 REVIEWS = ("data", "data_folder", "source", "text_column", "label_column", *FORM, "skip_bad_rows")
@@ -306,8 +318,9 @@ PREDICT = ("text_column", *FORM, "precision", "device", "model_folder")
 
 
 def flag(name: str) -> str:
-    """`max_length` -> `--max-length`."""
-    return "--" + name.replace("_", "-")
+    """`max_length` -> `--max-length`; what is on by default has a flag that turns it off."""
+    off = "no-" if getattr(Params, name, None) is True else ""
+    return "--" + off + name.replace("_", "-")
 
 
 def check(params: Params) -> None:

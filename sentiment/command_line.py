@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
-from params import EVALUATE, FIRST, GONE, PRESETS, Params, check, flag
+from params import EVALUATE, FIRST, GONE, LATER, PRESETS, Params, check, flag
 from sentiment import files
 from sentiment.errors import Stopped, UserError, log
 
@@ -72,7 +72,8 @@ def add_flag(group: argparse._ArgumentGroup, item: dataclasses.Field) -> None:
     """Give a parser's group the flag of one setting."""
     text = item.metadata["help"].replace("%", "%%")
     if isinstance(item.default, bool):
-        group.add_argument(flag(item.name), action="store_true", help=text)
+        action, text = ("store_false", f"without: {text}") if item.default else ("store_true", text)
+        group.add_argument(flag(item.name), action=action, dest=item.name, help=text)
         return
     choices = item.metadata["choices"]
     group.add_argument(
@@ -143,7 +144,7 @@ def settings_of_run(path: Path) -> dict[str, Any]:
             "time still has it (experiments/README.md)"
         )
     defaults = {item.name: item.default for item in dataclasses.fields(Params)}
-    found = {name: value for name, value in stored.items() if name in defaults}
+    found = {name: value for name, value in (LATER | stored).items() if name in defaults}
     for name, value in found.items():
         if not isinstance(value, (type(defaults[name]), int)):
             raise UserError(f"--from-run {path}: {name} is {value!r}, which is no {flag(name)}")

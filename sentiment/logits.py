@@ -33,12 +33,14 @@ def predicted(logits: np.ndarray) -> np.ndarray:
     return (logits >= 0).astype(int) if logits.ndim == 1 else logits.argmax(axis=1)
 
 
-def mean_loss(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean cross-entropy in nats; `labels` are numbers [N]."""
+def mean_loss(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
+    """Mean cross-entropy in nats; `labels` are numbers [N], `weights` what each text counts."""
     if logits.ndim == 1:
-        return float(np.mean(np.logaddexp(0, logits) - labels * logits))
-    chosen = np.take_along_axis(logits, labels.astype(int)[:, None], 1)[:, 0]
-    return float(np.mean(log_sum_exp(logits) - chosen))
+        losses = np.logaddexp(0, logits) - labels * logits
+    else:
+        chosen = np.take_along_axis(logits, labels.astype(int)[:, None], 1)[:, 0]
+        losses = log_sum_exp(logits) - chosen
+    return float(np.average(losses, weights=weights))
 
 
 def log_odds(logits: np.ndarray, label: int) -> np.ndarray:

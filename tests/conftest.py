@@ -124,7 +124,7 @@ def trained(tiny_pair, tmp_path_factory) -> Trained:
     shutil.copytree(Path(tiny_pair.encoder).parent, home / "pair")
     flags = ["--encoder", "pair/encoder", "--preprocessor", "pair/preprocessor"]
     flags += ["--data", "reviews.csv", "--max-length", "16", "--batch-size", "16"]
-    flags += ["--learning-rate", "3e-3", "--sentence-share", "0"]
+    flags += ["--learning-rate", "3e-3", "--sentence-share", "0", "--no-ngrams"]
     output = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
     assert output.returncode == 0, output.stderr
     first = contents(home / "saved_model" / "1")

@@ -16,6 +16,7 @@ from sklearn import metrics as sklearn_metrics
 from params import Params
 from sentiment import command_line, logits
 from sentiment.report import analysis, metrics
+from sentiment.training import calibration
 from sentiment.training.loss import CrossEntropy, balanced_weights
 
 NAMES = ["bad", "so", "good"]
@@ -177,8 +178,8 @@ def test_two_labels_are_a_case_of_any_number():
     np.testing.assert_allclose(logits.log_odds(two, 1), one)
     first = metrics.calibration_error(labels, logits.probabilities(one))
     assert first == pytest.approx(metrics.calibration_error(labels, every))
-    assert metrics.fit_temperature(one, labels) == pytest.approx(
-        metrics.fit_temperature(two, labels), rel=1e-4
+    assert calibration.fit_temperature(one, labels) == pytest.approx(
+        calibration.fit_temperature(two, labels), rel=1e-4
     )
 
 

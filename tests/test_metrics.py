@@ -8,6 +8,7 @@ import pytest
 
 from sentiment.logits import probabilities as probabilities_of
 from sentiment.report import metrics, plots
+from sentiment.training import calibration
 
 
 def test_figures_of_four_reviews():
@@ -44,7 +45,7 @@ def test_temperature_undoes_overconfidence():
     chance = np.random.default_rng(0)
     logits = chance.normal(0, 2, 50_000)
     labels = (chance.random(50_000) < probabilities_of(logits)).astype(np.float32)
-    assert metrics.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
+    assert calibration.fit_temperature(3 * logits, labels) == pytest.approx(3, rel=0.03)
     before, after = (probabilities_of(factor * logits) for factor in (3, 1))
     assert metrics.calibration_error(labels, after) < 0.01
     assert metrics.calibration_error(labels, before) > 0.05
@@ -81,4 +82,4 @@ def test_history_of_one_epoch_makes_a_figure(tmp_path):
 
 
 def test_temperature_is_1_where_all_is_right():
-    assert metrics.fit_temperature(np.array([-1.0, 2.0]), np.array([0, 1])) == 1
+    assert calibration.fit_temperature(np.array([-1.0, 2.0]), np.array([0, 1])) == 1

@@ -23,6 +23,7 @@ OWN_FLAGS = {  # what only one script knows
     "model_train.py": {"--from-run"},
     "model_evaluate.py": {
         "--report",
+        "--fast",
         "--compare",
         "--threshold",
         "--target-precision",
@@ -31,6 +32,7 @@ OWN_FLAGS = {  # what only one script knows
     },
     "model_predict.py": {
         "--json",
+        "--fast",
         "--explain",
         "--input",
         "--output",

@@ -14,6 +14,7 @@ from sentiment import machine
 from sentiment.encoders.bert import INPUTS
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
+from sentiment.model.ngrams import Mixture
 from sentiment.reviews.truncation import ENTITIES, MARKUP, kept_tokens
 
 
@@ -30,16 +31,20 @@ class Preprocessing(tf.Module):
         return int(self.preprocessor.tokenize.get_special_tokens_dict()["mask_id"])
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
-    def counted(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
-        """string [N] -> the encoder's three int32 [N, longest], and int32 `token_count` [N].
-
-        `token_count` is the length before truncation, special tokens included.
-        """
+    def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """string [N] -> int32 [N, (tokens)]: the ids of all tokens, without special ones."""
         for pattern, sign in ((MARKUP, " "), *ENTITIES):
             text = tf.strings.regex_replace(text, pattern, sign)
         tokens = self.preprocessor.tokenize(text)
         if tokens.ragged_rank > 1:  # TF Hub's BERT tokenisers: [N, (words), (pieces)]
             tokens = tokens.merge_dims(1, -1)
+        return tokens
+
+    def packed(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
+        """`tokens` -> the encoder's three int32 [N, longest], and int32 `token_count` [N].
+
+        `token_count` is the length before truncation, special tokens included.
+        """
         counts = tokens.row_lengths()
         position = tf.ragged.range(counts)
         from_end = tf.cast(tf.expand_dims(counts, 1), tf.int64) - position
@@ -49,6 +54,11 @@ class Preprocessing(tf.Module):
         return {name: packed[name] for name in INPUTS} | {
             "token_count": tf.cast(counts, tf.int32) + 2
         }
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    def counted(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
+        """string [N] -> `packed` of their tokens."""
+        return self.packed(self.tokens(text))
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def __call__(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -144,6 +154,7 @@ class Classifier(NamedTuple):
     network: tf_keras.Model
     preprocessing: Preprocessing
     encoder: hub.KerasLayer
+    mixture: Mixture | None = None  # with the n-gram side, once both are fitted
 
 
 def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
@@ -202,11 +213,19 @@ def parameters(classifier: Classifier) -> int:
     return sum(int(tf.size(variable)) for variable in classifier.network.trainable_variables)
 
 
+def logits_of_text(classifier: Classifier, text: tf.Tensor) -> tf.Tensor:
+    """string [N] -> float32 [N, 1], or [N, labels] of more than two: the whole answer's."""
+    logits = classifier.model(text, training=False)
+    if mixture := classifier.mixture:
+        logits = mixture(logits, mixture.ngrams(classifier.preprocessing.tokens(text)))
+    return logits
+
+
 def logits(classifier: Classifier, texts: list[str], precision: str) -> np.ndarray:
     """float32 [N], or [N, labels] of more than two: the logits in memory, from raw text."""
     machine.use_precision(precision)
     # A new function each time: one that has run keeps the precision it ran at.
-    score = tf.function(lambda text: classifier.model(text, training=False))
+    score = tf.function(lambda text: logits_of_text(classifier, text))
     found = score(tf.constant(texts)).numpy()
     return found[:, 0] if found.shape[1] == 1 else found
 

@@ -20,17 +20,8 @@ def publish_again(folder: Path, loaded: Any, details: dict[str, Any], threshold:
     """
     kept = tf.Module(name="exported")
     kept.loaded = loaded  # its variables and its tokeniser
-    signatures = loaded.signatures
     with versions.unfinished(folder.parent) as made:
-        export.save(
-            kept,
-            lambda text: signatures["serving_default"](text=text)["logit"],
-            lambda ids: signatures["token_ids"](**ids)["logit"],
-            lambda text: signatures["preprocess"](text=text),
-            details["labels"],
-            threshold,
-            made,
-        )
+        export.save(kept, export.functions_again(loaded), details["labels"], threshold, made)
         for path in folder.glob("*.*"):
             if path.is_file() and not (made / path.name).exists():
                 shutil.copy(path, made)

@@ -22,6 +22,7 @@ KINDS = {"settings": dict, "labels": list, "threshold": float, "temperature": fl
 KINDS |= {"mask_id": int, "dev_ids": list}
 SETTINGS = ("data", "text_column", "label_column", "encoder")  # of training, that are read again
 SETTINGS += ("max_length", "truncation", "head_share")
+MIXTURE = {"encoder_weight", "ngram_weight", "constant", "surest"}  # where there are two sides
 TRAIN_IDS = "train_ids.txt"  # a line a review that was learnt from
 
 
@@ -109,6 +110,9 @@ def problem_of(details: dict[str, Any] | None) -> str:
     labels, ids = details["labels"], details["dev_ids"]
     if len(set(map(str, labels))) < 2 or not all(isinstance(one, str) for one in [*labels, *ids]):
         return "has no valid labels or dev_ids"
+    mixture = details.get("mixture")
+    if mixture is not None and not (isinstance(mixture, dict) and set(mixture) >= MIXTURE):
+        return "has no valid mixture"
     if not (0 <= details["threshold"] <= 1 and details["temperature"] > 0):
         return "has no valid threshold or temperature"
     return ""

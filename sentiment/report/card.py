@@ -17,9 +17,10 @@ SPLITS = {
     "dev-sentences": "one sentence of each dev review",
     "rotten-tomatoes": "Rotten Tomatoes sentences, never trained on",
 }
-RECIPE = ("max_length", "truncation", "head_share", "pooling", "epochs", "batch_size")
+RECIPE = ("max_length", "truncation", "head_share", "ngrams", "pooling", "epochs", "batch_size")
 RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
 RECIPE += ("label_smoothing", "sentence_share", "seed")
+SIDES = ("encoder", "ngrams")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
     "imdb": (
@@ -85,6 +86,7 @@ def make(
         "",
         *(f"- `{name}`: {settings[name]}" for name in RECIPE if name in settings),
         f"- temperature {details['temperature']:.3f}, fitted on dev and inside the model",
+        *beside_encoder(details.get("mixture")),
         "",
         f"One run, {results['total_seconds'] / 60:.1f} minutes, of which "
         f"{results['train_seconds'] / 60:.1f} were training, on {machine['device']} "
@@ -104,11 +106,12 @@ def make(
             "| --- | ---: | ---: | ---: | ---: | ---: |",
             *map(figures_of, evaluations),
             "",
+            *sides_of(evaluations),
         ]
     else:
         lines += ["Not evaluated further yet: `python model_evaluate.py` adds to this card.", ""]
     lines += ["## Limits", ""]
-    lines += [f"- {limit}" for limit in limits(settings, len(names), evaluations)]
+    lines += [f"- {limit}" for limit in limits(details, evaluations)]
     lines += ["", "## Licences and credits", ""]
     encoder, data = settings["encoder"], settings["data"]
     lines.append(
@@ -131,12 +134,41 @@ def figures_of(one: dict[str, Any]) -> str:
     return "| " + " | ".join([*cells, f"{one['share_cut']:.1%}"]) + " |"
 
 
-def limits(settings: dict[str, Any], count: int, evaluations: list[dict[str, Any]]) -> list[str]:
+def beside_encoder(mixture: dict[str, Any] | None) -> list[str]:
+    """What stands beside the encoder."""
+    if not mixture:
+        return []
+    weights = f"{mixture['encoder_weight']:.3f} and {mixture['ngram_weight']:.3f}"
+    return [
+        f"- beside the encoder a linear model of all of a review's words; their logits weigh "
+        f"{weights}, fitted on dev"
+    ]
+
+
+def sides_of(evaluations: list[dict[str, Any]]) -> list[str]:
+    """A table of what each side comes to alone, where there are two."""
+    rows = []
+    for one in evaluations:
+        if sides := one.get("sides"):
+            alone = [f"{sides[name]['accuracy']:.4f}" if name in sides else "" for name in SIDES]
+            cells = [SPLITS.get(one["split"], one["split"]), *alone, f"{one['accuracy']:.4f}"]
+            rows.append("| " + " | ".join(cells) + " |")
+    head = ["Accuracy of each side alone:", "", "| on | encoder | n-grams | both |"]
+    return [*head, "| --- | ---: | ---: | ---: |", *rows, ""] if rows else []
+
+
+def limits(details: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[str]:
     """What a user should know, with the evaluations' figures where there are any."""
+    settings, count = details["settings"], len(details["labels"])
+    has_both = bool(details.get("mixture"))
     by_split = {one["split"]: one for one in evaluations}
     found = [
-        f"It reads {settings['max_length']} tokens of a review ({settings['truncation']}); the "
-        "rest of a longer one is not seen.",
+        f"It reads {settings['max_length']} tokens of a review ({settings['truncation']}); "
+        + (
+            "of the rest of a longer one it knows only which words and short phrases are there."
+            if has_both
+            else "the rest of a longer one is not seen."
+        ),
         f"English only; every review gets one of the {count} labels, mixed and other ones too.",
     ]
     if settings["data"] == "imdb":

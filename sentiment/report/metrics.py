@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy import optimize
 from sklearn import metrics as sklearn_metrics
 
-from sentiment.logits import by_label, mean_loss, predicted
+from sentiment.logits import by_label, mean_loss
+from sentiment.logits import predicted as predicted_by
 from sentiment.logits import probabilities as probabilities_of
 from sentiment.scoring.infer import Predictions
 
@@ -22,22 +22,6 @@ def wilson_interval(correct: int, total: int, z: float = 1.96) -> tuple[float, f
     middle = (share + spread / 2) / (1 + spread)
     half = z / (1 + spread) * math.sqrt(share * (1 - share) / total + spread / total / 4)
     return middle - half, middle + half
-
-
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature that gives `labels` (their numbers, [N]) the least log-loss, from 0.1 to 10.
-
-    1 where every label is predicted right: any lower one would be better still.
-    """
-    if np.all(predicted(logits) == labels):
-        return 1.0
-    bounds = (math.log(0.1), math.log(10))
-    found = optimize.minimize_scalar(
-        lambda logarithm: mean_loss(logits / math.exp(logarithm), labels),
-        bounds=bounds,
-        method="bounded",
-    )
-    return math.exp(found.x)
 
 
 def brier(labels: np.ndarray, probabilities: np.ndarray) -> float:
@@ -154,13 +138,28 @@ def of_predictions(
     cut, and what Brier score and calibration error were before the temperature was fitted on dev.
     """
     predicted = np.array([details["labels"].index(label) for label in predictions.labels])
-    before = probabilities_of(predictions.logits * details["temperature"])
+    both = predictions.encoder_logits is not None
+    alone = predictions.encoder_logits if both else predictions.logits
+    asked = ~np.isnan(alone.reshape(len(labels), -1)[:, 0])  # of all, but for --fast
+    before = probabilities_of(alone[asked] * details["temperature"])
     cut = predictions.token_counts > details["settings"]["max_length"]
     names = details["labels"]
-    return evaluate(labels, predictions.probabilities, predicted, names) | {
-        "before_temperature": {
-            "brier": brier(labels, before),
-            "calibration_error": calibration_error(labels, before),
-        },
-        "share_cut": float(np.mean(cut)),
-    }
+    found = evaluate(labels, predictions.probabilities, predicted, names)
+    if asked.any():
+        found["before_temperature"] = {
+            "brier": brier(labels[asked], before),
+            "calibration_error": calibration_error(labels[asked], before),
+        }
+    found["share_cut"] = float(np.mean(cut))
+    if both:
+        found["share_early"] = float(np.mean(~asked))
+        found["sides"] = {"ngrams": of_side(labels, predictions.ngram_logits)}
+        if asked.all():
+            found["sides"]["encoder"] = of_side(labels, alone)
+    return found
+
+
+def of_side(labels: np.ndarray, logits: np.ndarray) -> dict[str, float]:
+    """What one side comes to alone: of two labels the second from logit 0 on."""
+    right = predicted_by(logits) == labels
+    return {"accuracy": float(np.mean(right)), "log_loss": mean_loss(logits, labels)}

@@ -48,6 +48,8 @@ def make(
         figures_table(content),
         confusion_table(content["figures"]["confusion"], names),
     ]
+    if "sides" in content["figures"]:
+        parts.append(sides_table(content["figures"]))
     if "per_label" in content["figures"]:
         parts += ["<h2>Label by label</h2>", label_table(content["figures"]["per_label"])]
     if "threshold" in content:
@@ -120,6 +122,17 @@ def figures_table(content: dict[str, Any]) -> str:
         )
         rows.append([name.replace("_", " "), shown(value), between])
     return table(["", "value", "95 % interval"], rows)
+
+
+def sides_table(figures: dict[str, Any]) -> str:
+    """What each side comes to alone, where there are two."""
+    words = {"encoder": "the encoder alone", "ngrams": "the n-gram side alone"}
+    rows = [
+        [words[name], f"{one['accuracy']:.4f}", f"{one['log_loss']:.4f}"]
+        for name, one in figures["sides"].items()
+    ]
+    rows.append(["both", f"{figures['accuracy']:.4f}", f"{figures['log_loss']:.4f}"])
+    return "<h2>What each side adds</h2>" + table(["", "accuracy", "log loss"], rows)
 
 
 def confusion_table(confusion: list[list[int]], names: list[str]) -> str:

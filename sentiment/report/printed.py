@@ -12,10 +12,9 @@ def show(results: dict[str, Any], labels: list[str]) -> None:
     print(f"           {results['majority_share']:.4f}   if it always said the largest label")
     for name in ("precision", "recall", "f1", "roc_auc", "log_loss", "brier"):
         print(f"{name:<10} {shown(results[name])}")
-    error, before = results["calibration_error"], results["before_temperature"]
-    print(
-        f"calibration error {error:.4f} (before the temperature {before['calibration_error']:.4f})"
-    )
+    before = results.get("before_temperature", {}).get("calibration_error")
+    raw = "" if before is None else f" (before the temperature {before:.4f})"
+    print(f"calibration error {results['calibration_error']:.4f}{raw}")
     width = max(len(label) for label in labels)
     for label, found in results.get("per_label", {}).items():
         figures = ", ".join(
@@ -25,6 +24,12 @@ def show(results: dict[str, Any], labels: list[str]) -> None:
     print(f"confusion (rows: true label, columns: {', '.join(labels)})")
     for label, counts in zip(labels, results["confusion"], strict=True):
         print(f"  {label:<{width}}" + "".join(f" {count:7d}" for count in counts))
+    if sides := results.get("sides"):
+        words = {"encoder": "the encoder alone", "ngrams": "the n-gram side alone"}
+        alone = [f"{words[name]} {one['accuracy']:.4f}" for name, one in sides.items()]
+        print(f"of this, {', '.join(alone)}")
+        if results["share_early"]:
+            print(f"{results['share_early']:.1%} were answered without the encoder")
     print(
         f"the model's max length cut {results['share_cut']:.1%} of {results['reviews']:,} reviews"
     )

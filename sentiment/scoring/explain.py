@@ -18,6 +18,7 @@ from sentiment.logits import log_odds, predicted
 from sentiment.reviews.truncation import MARKUP, kept_tokens
 from sentiment.scoring.infer import TOKEN_BUDGET, Model
 
+INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of the encoder
 COARSE = 8  # parts at first; then twice the strongest are split, up to MOST
 SPLIT = 4  # a strong part becomes up to so many
 MOST = 24  # parts in the end, at most
@@ -91,11 +92,18 @@ class Explanation(NamedTuple):
         }
 
 
-def token_words(model: Model, text: str) -> tuple[list[str], np.ndarray, dict[str, np.ndarray]]:
-    """(words, index of the word of each token that is read, the review's token ids [1, length]).
+class Tokens(NamedTuple):
+    """A review's tokens, those that nobody reads left out, and the words that they are of."""
 
-    Raises UserError where the tokeniser does not read a text word by word.
-    """
+    words: list[str]  # all of them, mark-up gone
+    word_of: np.ndarray  # int [tokens]: index of the word
+    ids: np.ndarray  # int32 [tokens]
+    kept: np.ndarray  # int: which of the tokens the encoder reads
+    given: dict[str, np.ndarray]  # what the encoder gets, [1, kept and special tokens]
+
+
+def token_words(model: Model, text: str) -> Tokens:
+    """Raises UserError where there is no word, or the tokeniser does not read a text by words."""
     settings = model.details["settings"]
     # Entities stay: the export decodes them in a word as in the whole, or as an older one does not.
     words = re.sub(MARKUP, " ", text).split()
@@ -105,21 +113,22 @@ def token_words(model: Model, text: str) -> tuple[list[str], np.ndarray, dict[st
     alone = {name: value.numpy() for name, value in encode(text=np.array(words)).items()}
     counts = alone["input_mask"].sum(axis=1) - 2
     word_of = np.repeat(np.arange(len(words)), counts)
-    tokens = [
-        ids[1 : 1 + count] for ids, count in zip(alone["input_word_ids"], counts, strict=True)
-    ]
-    tokens = np.concatenate(tokens)
+    ids = np.concatenate(
+        [one[1 : 1 + count] for one, count in zip(alone["input_word_ids"], counts, strict=True)]
+    )
     head, tail = kept_tokens(*(settings[n] for n in ("max_length", "truncation", "head_share")))
-    if len(tokens) > head + tail:
-        kept = np.r_[:head, len(tokens) - tail : len(tokens)]
-        tokens, word_of = tokens[kept], word_of[kept]
-    if not len(tokens):
+    kept = np.arange(len(ids))
+    if len(ids) > head + tail:
+        kept = np.r_[:head, len(ids) - tail : len(ids)]
+    if not len(kept):
         raise UserError("cannot explain this review: the model reads none of it")
     whole = {name: value.numpy() for name, value in encode(text=np.array([text])).items()}
-    whole.pop("token_count")
-    if not np.array_equal(whole["input_word_ids"][0, 1:-1], tokens):
+    given = {name: whole[name] for name in INPUTS}
+    if not np.array_equal(given["input_word_ids"][0, 1:-1], ids[kept]):
         raise UserError("cannot explain this review: its tokens do not follow its words")
-    return words, word_of, whole
+    if not model.details.get("mixture"):
+        word_of, ids, kept = word_of[kept], ids[kept], np.arange(len(kept))
+    return Tokens(words, word_of, ids, kept, given)
 
 
 def spans(words: np.ndarray, count: int) -> list[np.ndarray]:
@@ -154,7 +163,7 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
     About `orders` x 45 reviews of this length are scored. Raises UserError where there is no word,
     or the tokeniser does not read a text word by word.
     """
-    words, word_of, ids = token_words(model, text)
+    words, word_of, tokens, kept, given = token_words(model, text)
     mask = model.details["mask_id"]
     known: dict[bytes, np.ndarray] = {}
     labels = model.details["labels"]
@@ -166,9 +175,12 @@ def explain(model: Model, text: str, orders: int = ORDERS, seed: int = 0) -> Exp
         step = max(TOKEN_BUDGET // (len(word_of) + 2), 1)
         for start in range(0, len(new), step):
             rows = np.stack(new[start : start + step])
-            inputs = {name: np.repeat(value, len(rows), 0) for name, value in ids.items()}
+            inputs = {name: np.repeat(value, len(rows), 0) for name, value in given.items()}
             inner = inputs["input_word_ids"][:, 1:-1]
-            inputs["input_word_ids"][:, 1:-1] = np.where(rows, inner, mask)
+            inputs["input_word_ids"][:, 1:-1] = np.where(rows[:, kept], inner, mask)
+            if model.details.get("mixture"):  # covered words are gaps there
+                whole = np.where(rows, tokens, -1).astype(np.int32)
+                inputs |= model.signatures["ngrams"](input_word_ids=whole)
             found = model.signatures["token_ids"](**inputs)[name].numpy()
             known.update((row.tobytes(), one) for row, one in zip(rows, found, strict=True))
         return np.array([known[row.tobytes()] for row in shown])

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sentiment.errors import UserError
+from sentiment.logits import probabilities as probabilities_of
 from sentiment.machine import quiet
 from sentiment.model.versions import find_model, load_details
 
@@ -38,6 +39,19 @@ class Predictions(NamedTuple):
     labels: list[str]
     token_counts: np.ndarray  # int32 [N], special tokens included, before truncation
     unknown: np.ndarray | None = None  # float32 [N]: share of what was read that is no known token
+    # Of a model with an n-gram side: what each side says alone, as `logits`; not a number where
+    # the encoder was not asked.
+    encoder_logits: np.ndarray | None = None
+    ngram_logits: np.ndarray | None = None
+
+
+def require_fast(details: dict[str, Any]) -> None:
+    """Raises UserError where a model cannot leave its encoder out."""
+    if not details.get("mixture"):
+        raise UserError(
+            "--fast: this model has no n-gram side that could answer alone; leave --fast out, or "
+            "train one (without --no-ngrams)"
+        )
 
 
 def require_comparable(
@@ -65,7 +79,9 @@ def load_model(folder: str | Path) -> Model:
     try:
         with quiet():
             loaded = tf.saved_model.load(str(folder))
-        signatures = {name: loaded.signatures[name] for name in ("preprocess", "token_ids")}
+        signatures = dict(loaded.signatures)
+        if missing := {"preprocess", "token_ids"} - set(signatures):
+            raise KeyError(f"no signature {', '.join(sorted(missing))}")
     except Exception as error:  # whatever TensorFlow raises on a truncated or foreign file
         raise UserError(
             f"{folder} cannot be loaded ({str(error).splitlines()[0][:100]}): "
@@ -120,15 +136,17 @@ def infer(
     texts: Sequence[str],
     progress: Callable[[int], None] | None = None,
     unknown_id: int = -1,
+    fast: bool = False,
 ) -> Predictions:
     """Score texts: sorted by length in windows, answered in the texts' order.
 
     `progress` is called with the number of texts done. A text of any length is read as the model
     was trained to; `token_counts` above its max length were cut. Tokens `unknown_id` are counted.
+    `fast`: where the n-gram side is sure, the encoder is not asked.
     """
-    count = len(model.details["labels"])
-    shape, plural = ((len(texts),), "") if count == 2 else ((len(texts), count), "s")
-    logits, probabilities = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    count, both = len(model.details["labels"]), bool(model.details.get("mixture"))
+    shape = (len(texts),) if count == 2 else (len(texts), count)
+    logits, probabilities, encoder, ngrams = (np.full(shape, np.nan, np.float32) for _ in range(4))
     token_counts, unknown = np.zeros(len(texts), np.int32), np.zeros(len(texts), np.float32)
     labels = np.empty(len(texts), object)
     for start in range(0, len(texts), WINDOW):
@@ -140,17 +158,46 @@ def infer(
         read = encoded["input_mask"].sum(axis=1)
         strange = (encoded["input_word_ids"] == unknown_id).sum(axis=1)
         unknown[start : start + WINDOW] = strange / np.maximum(read - 2, 1)
-        order = np.argsort(read, kind="stable")
-        done = start
+        early = encoded.pop("early", np.zeros(len(window), bool)) & fast
+        sides = {name: encoded.pop(name) for name in ("ngram_logits",) if both}
+        if both:
+            ngrams[start : start + WINDOW] = sides["ngram_logits"].reshape(-1, *shape[1:])
+        sure = start + np.flatnonzero(early)
+        logits[sure] = ngrams[sure]
+        probabilities[sure] = probabilities_of(ngrams[sure])
+        labels[sure] = named(probabilities[sure], model.details)
+        rest = np.flatnonzero(~early)
+        order = rest[np.argsort(read[rest], kind="stable")]
+        done = start + len(sure)
+        if progress and len(sure):
+            progress(done)
         for cut in batches_within(read[order], TOKEN_BUDGET):
             rows = order[cut]
             longest = read[rows[-1]]
             inputs = {name: values[rows, :longest] for name, values in encoded.items()}
+            inputs |= {name: values[rows] for name, values in sides.items()}
             answer = model.signatures["token_ids"](**inputs)
-            logits[start + rows] = answer[f"logit{plural}"].numpy()
-            probabilities[start + rows] = answer["probabilities" if plural else "probability"]
+            logits[start + rows] = answer["logit" if count == 2 else "logits"]
+            probabilities[start + rows] = answer["probability" if count == 2 else "probabilities"]
             labels[start + rows] = [label.decode() for label in answer["label"].numpy()]
+            if both:
+                alone = answer["encoder_logits"].numpy()
+                encoder[start + rows] = alone.reshape(-1, *shape[1:])
             done += len(rows)
             if progress:
                 progress(done)
-    return Predictions(logits, probabilities, labels.tolist(), token_counts, unknown)
+    found = Predictions(logits, probabilities, labels.tolist(), token_counts, unknown)
+    return found._replace(encoder_logits=encoder, ngram_logits=ngrams) if both else found
+
+
+def early_of(predictions: Predictions) -> np.ndarray:
+    """bool [N]: of which texts the encoder was not asked."""
+    return np.isnan(predictions.encoder_logits.reshape(len(predictions.labels), -1)[:, 0])
+
+
+def named(probabilities: np.ndarray, details: dict[str, Any]) -> list[str]:
+    """The label of each, as the export names it."""
+    if probabilities.ndim == 2:
+        return [details["labels"][number] for number in probabilities.argmax(axis=1)]
+    positive = probabilities >= np.float32(details["threshold"])
+    return [details["labels"][number] for number in positive.astype(int)]

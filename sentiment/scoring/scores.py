@@ -16,6 +16,8 @@ from sentiment.reviews.sources import Reviews
 from sentiment.scoring import infer
 from sentiment.scoring.infer import Model, Predictions
 
+SIDES = ("encoder_logits", "ngram_logits")  # of a model that has both
+
 
 class Scores(NamedTuple):
     """Predictions, the seconds that they took, and where they are kept (without its ending)."""
@@ -25,7 +27,9 @@ class Scores(NamedTuple):
     stem: Path
 
 
-def score(model: Model, reviews: Reviews, name: str, precision: str, folder: Path) -> Scores:
+def score(
+    model: Model, reviews: Reviews, name: str, precision: str, folder: Path, fast: bool = False
+) -> Scores:
     """Score reviews, or take the scores that `folder` has of the same at this precision.
 
     Written as NAME-predictions.csv and NAME-predictions.json. Another process that scores the same
@@ -46,7 +50,7 @@ def score(model: Model, reviews: Reviews, name: str, precision: str, folder: Pat
         log(f"{name}: {len(reviews.texts):,} reviews of {reviews.source}")
         started = time.time()
         progress = infer.make_progress(len(reviews.texts))
-        predictions = infer.infer(model, reviews.texts, progress)
+        predictions = infer.infer(model, reviews.texts, progress, fast=fast)
         seconds = time.time() - started
         names = model.details["labels"]
         columns = {
@@ -57,6 +61,9 @@ def score(model: Model, reviews: Reviews, name: str, precision: str, folder: Pat
             **columns_of("logit", predictions.logits),
             "token_count": predictions.token_counts,
         }
+        for side in SIDES:
+            if (logits := getattr(predictions, side)) is not None:
+                columns |= columns_of(side[:-1], logits)
         note.unlink(missing_ok=True)  # it vouches for the table, so it comes last
         files.write_text(table, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
         files.write_json(note, wanted | {"seconds": seconds})
@@ -81,14 +88,17 @@ def read(table: Path, ids: list[str]) -> Predictions:
         *(values_of(found, name) for name in ("logit", "probability")),
         found["predicted"].tolist(),
         found["token_count"].to_numpy(np.int32),
+        **{side: values_of(found, side[:-1], required=False) for side in SIDES},
     )
 
 
-def values_of(table: pd.DataFrame, name: str) -> np.ndarray:
-    """float32, what `columns_of` made columns of."""
+def values_of(table: pd.DataFrame, name: str, required: bool = True) -> np.ndarray | None:
+    """float32, what `columns_of` made columns of. Raises KeyError where they are `required`."""
     if name in table:
         return table[name].to_numpy(np.float32)
     columns = [column for column in table if column.startswith(f"{name}-")]
+    if not columns and not required:
+        return None
     if not columns:
         raise KeyError(name)
     return table[columns].to_numpy(np.float32)

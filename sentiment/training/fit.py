@@ -249,7 +249,7 @@ class Watch(tf_keras.callbacks.Callback):
             ahead = pace * (here - 5) * self.read(self.step, total) / self.read(warm, self.step)
             log(
                 f"step {self.step:,} of {total:,}: loss {loss:.4f}, "
-                f"{self.settings.batch_size / pace:.1f} texts/s, about "
+                f"{self.read(warm, self.step) / (pace * (here - 5)):,.0f} tokens/s, about "
                 f"{ahead / 60:.{int(ahead < 300)}f} minutes of training ahead"
             )
 
