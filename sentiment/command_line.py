@@ -27,6 +27,8 @@ from sentiment import files
 from sentiment.errors import Stopped, UserError, log
 
 METAVARS = {str: "TEXT", int: "N", float: "X"}
+HOME = Path(__file__).resolve().parent.parent  # where the scripts are
+FOLDERS = ("data_folder", "encoder_folder")
 DEBUG = "--debug"
 STDOUT = "standard output"
 AGAIN = "make room and run the same command again"
@@ -110,6 +112,10 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}")
     given = {name: value for name, value in vars(arguments).items() if name in known}
+    # What is only read may be where the scripts are.
+    for name in FOLDERS if "preset" in arguments else (*FOLDERS, "model_folder"):
+        if name in given:
+            given[name] = beside_scripts(given[name])
     params = Params(**given)
     try:
         check(params)
@@ -118,6 +124,12 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     if params.device == "cpu":  # read when TensorFlow starts, which reading TFDS's reviews does too
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
     return params, arguments
+
+
+def beside_scripts(folder: str) -> str:
+    """A folder that is not in the current one but beside the scripts is the one there."""
+    there = HOME / folder
+    return str(there) if not Path(folder).exists() and there.is_dir() else folder
 
 
 def with_hyphens(argv: Sequence[str]) -> list[str]:

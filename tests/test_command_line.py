@@ -7,6 +7,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -291,8 +292,8 @@ def test_error_that_the_encoding_lacks_is_escaped():
 def test_arguments_are_utf8_in_a_locale_without_it(tmp_path):
     """The review is read before the model, and nothing is said against it."""
     old = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
-    done = shell(f"PYTHON {ROOT}/model_predict.py 'é 😀'", tmp_path, **old)
-    assert done.returncode == 2 and b"no model in saved_model" in done.stderr
+    done = shell(f"PYTHON {ROOT}/model_predict.py --model-folder none 'é 😀'", tmp_path, **old)
+    assert done.returncode == 2 and b"no model in none" in done.stderr
     assert b"UTF-8" not in done.stderr
 
 
@@ -307,6 +308,20 @@ def test_scripts_find_their_own_package_from_anywhere(script, tmp_path):
         done = shell(f"PYTHON {command} --help", tmp_path)
         assert done.returncode == 0, done.stderr
         assert done.stdout.startswith(b"usage: ")
+
+
+def test_model_is_looked_for_beside_the_scripts_where_none_is_here(trained, tmp_path):
+    code, here = tmp_path / "the code", tmp_path / "here"
+    here.mkdir()
+    shutil.copytree(ROOT / "sentiment", code / "sentiment")
+    for script in ("params.py", "model_predict.py"):
+        shutil.copy(ROOT / script, code)
+    shutil.copytree(trained.folder, code / "saved_model" / "1")
+    done = shell(f"PYTHON '{code}/model_predict.py' good", here)
+    assert done.returncode == 0 and b": pos" in done.stdout, done.stderr
+    (here / "saved_model").mkdir()  # one that is here comes first
+    done = shell(f"PYTHON '{code}/model_predict.py' good", here)
+    assert done.returncode == 2 and b"no model in saved_model: run" in done.stderr
 
 
 def test_user_without_a_home_has_no_prepared_copy_there(monkeypatch, tmp_path):

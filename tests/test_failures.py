@@ -231,7 +231,6 @@ WRONG_TYPES = {
 rows(
     PREDICT,
     2,
-    ("no model folder", remove("saved_model"), "no model in saved_model: run"),
     ("an empty model folder", both(remove("saved_model"), folder_at("saved_model")), "no model in"),
     ("model folder is a file", file_at("saved_model"), "no model in saved_model"),
     ("model is a file", file_at("saved_model/1"), "saved_model/1"),
@@ -279,7 +278,11 @@ rows(
 rows(
     EVALUATE,
     2,
-    ("evaluate: no model", remove("saved_model"), "no model in saved_model: run"),
+    (
+        "evaluate: no model",
+        both(remove("saved_model"), folder_at("saved_model")),
+        "no model in saved_model: run",
+    ),
     ("evaluate: model.json cut off", cut(DETAILS), "model.json"),
     ("evaluate: newer format", put(DETAILS, format_version=99), "format_version"),
     ("evaluate: weights cut off", cut(VARIABLES + "data-00000-of-00001"), "cannot be loaded"),
@@ -500,7 +503,11 @@ rows(
     ),
     ("parts a file", file_at("out.csv.parts"), "cannot write to out.csv.parts"),
     ("parts of a run cut off", write("out.csv.parts/part-000000.0"), "--resume goes on with it"),
-    ("predict: no model", remove("saved_model"), "no model in saved_model"),
+    (
+        "predict: no model",
+        both(remove("saved_model"), folder_at("saved_model")),
+        "no model in saved_model",
+    ),
     ("predict: model.json cut off", cut(DETAILS), "model.json"),
     ("predict: weights cut off", cut(VARIABLES + "data-00000-of-00001"), "cannot be loaded"),
 )
