@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sentiment.errors import UserError
+from sentiment.labels import are_labels
 
 TFHUB = "https://tfhub.dev/"
 SMALL_BERT = TFHUB + "tensorflow/small_bert/"
@@ -103,26 +104,6 @@ def is_delimiter(value: str) -> bool:
     """Whether --delimiter can be taken: the csv module needs quotes and line ends itself."""
     named = value in ("auto", "comma", "semicolon", "tab", "bar")
     return named or (len(value) == 1 and value not in ' "\r\n\0')
-
-
-def label_word(value: Any) -> str:
-    """A label as it is compared, in any case: text without blanks around it, numbers as whole as
-    they are; empty where there is none.
-    """
-    if value is None or value != value:  # NaN: a gap in a column of numbers
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    word = str(value).strip()
-    number, _, rest = word.partition(".")
-    is_float = rest == "0" and number.lstrip("+-").isdecimal()  # of a column with gaps
-    return number if is_float else word
-
-
-def are_labels(labels: str) -> bool:
-    """Whether --labels can be taken: auto, or two or more different names."""
-    names = [label_word(name).lower() for name in labels.split(",")]
-    return labels == "auto" or (len(set(names)) == len(names) > 1 and all(names))
 
 
 @dataclass(frozen=True)

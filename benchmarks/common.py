@@ -153,9 +153,9 @@ def reviews(split: str, count: int = 0) -> Texts:
 
 def artefact(name: str) -> Path:
     """Where prepare.py puts it; a change of the model's code makes another export."""
-    if not name.startswith("export"):
+    if not name.startswith(("export", "both")):
         return ARTEFACTS / {"reviews": "reviews.json"}.get(name, name)
-    parts = ("encoders/bert.py", "model/classifier.py", "model/export.py")
+    parts = ("encoders/bert.py", "model/classifier.py", "model/export.py", "model/ngrams.py")
     code = "".join(sha256_of(ROOT / "sentiment" / part)[:6] for part in parts)
     return ARTEFACTS / f"{name}-{code}"
 

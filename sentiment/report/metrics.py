@@ -79,6 +79,9 @@ def evaluate(
     (macro), and `per_label` has each one's by its name. A figure that the data does not define (one
     label only, none of a label) is None.
     """
+    exact = probabilities.astype(np.float64)
+    if exact.ndim == 2:  # in float32 they add up to 1 within 1e-7, which scikit-learn remarks on
+        exact /= exact.sum(axis=1, keepdims=True)
     count = by_label(probabilities).shape[1]
     numbers = list(range(count))
     correct = int(np.sum(labels == predicted))
@@ -106,9 +109,7 @@ def evaluate(
         "roc_auc": float(sklearn_metrics.roc_auc_score(labels, probabilities, **area))
         if complete
         else None,
-        "log_loss": float(
-            sklearn_metrics.log_loss(labels, probabilities.astype(np.float64), labels=numbers)
-        ),
+        "log_loss": float(sklearn_metrics.log_loss(labels, exact, labels=numbers)),
         "brier": brier(labels, probabilities),
         "calibration_error": calibration_error(labels, probabilities),
         "confusion": sklearn_metrics.confusion_matrix(labels, predicted, labels=numbers).tolist(),

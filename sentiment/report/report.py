@@ -22,7 +22,7 @@ SHOWN = 20  # surest mistakes, and least sure answers
 ORDERS = 2  # of uncovering a review's words: a hundred scored reviews an explanation
 LENGTHS = (0, 100, 200, 300, 400, 600, 1000)  # tokens
 SHARES_CUT = (0, 1e-9, 0.25, 0.5, 0.75, 1)
-CONFIDENCES = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
+CONFIDENCES = (0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1)
 
 
 def analyse(

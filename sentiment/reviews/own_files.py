@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from params import Params, label_word
+from params import Params
 from sentiment.errors import UserError, log
+from sentiment.labels import label_number, label_word, synonyms
 from sentiment.reviews import tables
 from sentiment.reviews.sources import Reviews, canonical
 from sentiment.reviews.tables import Form
 
-SYNONYMS = {"0": 0, "false": 0, "1": 1, "true": 1}  # of two names that are none of these
 MOST_LABELS = 50  # more are no labels
 
 
@@ -21,30 +21,6 @@ def form_of(params: Params) -> Form:
     """How the settings say that files of text are written."""
     names = (params.text_column, params.label_column)
     return Form(params.delimiter, params.encoding, params.quoting, names=names)
-
-
-def label_number(value: Any, names: list[str]) -> int | None:
-    """The number of a label by its name (any case); None where it is no label.
-
-    Of two names 0 and 1, false and true mean the first and the second, unless a name is a number or
-    true or false itself: then a label is what it says and nothing else.
-    """
-    known = {label_word(name).lower(): number for number, name in enumerate(names)}
-    return (synonyms(names) | known).get(label_word(value).lower())
-
-
-def synonyms(names: list[str]) -> dict[str, int]:
-    """What else the labels are called."""
-    return SYNONYMS if len(names) == 2 and not any(map(is_number, names)) else {}
-
-
-def is_number(name: str) -> bool:
-    """Whether a label's name is a number, or true or false."""
-    try:
-        float(name)
-    except ValueError:
-        return name.lower() in SYNONYMS
-    return True
 
 
 def rows_of(params: Params) -> Iterator[tuple[int, str | None, Any, str]]:

@@ -77,17 +77,19 @@ def cross_fitted(
     return mixed
 
 
-def surest_from(mixed: np.ndarray, ngrams: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+def surest_from(
+    mixed: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, of_rows: np.ndarray
+) -> tuple[float, float]:
     """(the n-gram side's probability from which on it answers alone, the share that does): as many
     as cost at most FAST_COST of accuracy. A probability above 1 where that is none.
     """
     sure = by_label(probabilities(ngrams)).max(axis=1)
     order = np.argsort(-sure, kind="stable")
     alone, both = (predicted(one)[order] == labels[order] for one in (ngrams, mixed))
-    lost = np.cumsum(both.astype(int) - alone.astype(int))  # by answering so many early
+    lost = np.cumsum((both.astype(int) - alone) * of_rows[order])  # by answering so many early
     ends = np.flatnonzero(np.diff(sure[order], append=-1))  # equal ones go together
     # Up to the first that costs more: a larger share that costs less again does so by chance.
-    good = ends[np.maximum.accumulate(lost)[ends] <= FAST_COST * len(labels)]
+    good = ends[np.maximum.accumulate(lost)[ends] <= FAST_COST * of_rows.sum()]
     if not len(good):
         return 2.0, 0.0
     return float(sure[order[good[-1]]]), float((good[-1] + 1) / len(labels))
