@@ -22,8 +22,8 @@ import prepare
 def main() -> None:
     flags = (("--model-folder", "", "an exported model"), ("--runs", 7, "that count"))
     arguments = common.parse(__doc__, *flags)
-    prepare.need("transformers", "export-256")
-    folder = str(Path(arguments.model_folder or common.artefact("export-256")).resolve())
+    prepare.need("transformers", "both-256")
+    folder = str(Path(arguments.model_folder or common.artefact("both-256")).resolve())
     text, weights = "a gem", str(common.artefact("transformers"))
     pipeline = "from transformers import pipeline; "
     pipeline += f"print(pipeline('text-classification', {weights!r})({text!r}))"

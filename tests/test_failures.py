@@ -226,6 +226,7 @@ WRONG_TYPES = {
     "threshold": ("half", None, 2.0),
     "temperature": ("warm", None, -1.0),
     "mask_id": ("mask", None),
+    "mixture": ("both", {}, {"encoder_weight": "a", "ngram_weight": 1.0, "surest": 1.0}),
     "dev_ids": ("all", [1, 2], None),
 }
 rows(

@@ -86,6 +86,22 @@ def test_fused_step_equals_the_step_of_tf_keras():
         np.testing.assert_allclose(mine.numpy(), other.numpy(), atol=1e-6)
 
 
+def test_touched_rows_step_as_dense_ones_and_the_others_stay():
+    chance = np.random.default_rng(0)
+    start = chance.normal(size=(5, 3)).astype(np.float32)
+    table, whole = (tf.Variable(start, name="embeddings") for _ in range(2))
+    lazy, dense = (make_optimizer([v], weight_decay=0.1, clip_norm=0.5) for v in (table, whole))
+    for _ in range(4):
+        values = chance.normal(size=(4, 3)).astype(np.float32)
+        lazy.apply_gradients([(tf.IndexedSlices(values, [0, 3, 3, 1], [5, 3]), table)])
+        summed = np.zeros((5, 3), np.float32)
+        np.add.at(summed, [0, 3, 3, 1], values)
+        dense.apply_gradients([(tf.constant(summed), whole)])
+    touched, rest = [0, 1, 3], [2, 4]
+    np.testing.assert_allclose(table.numpy()[touched], whole.numpy()[touched], atol=1e-6)
+    np.testing.assert_array_equal(table.numpy()[rest], start[rest])
+
+
 def test_learning_rate_rises_and_falls_in_straight_lines():
     schedule = optimizer.WarmupThenDecay(2.0, warmup_steps=2, steps=6)
     rates = [float(schedule(tf.constant(step))) for step in range(8)]

@@ -17,12 +17,12 @@ from sentiment import files
 from sentiment.errors import UserError
 
 DETAILS = "model.json"  # beside saved_model.pb, with what is named here
-FORMAT_VERSION = 1  # of what is stored there; 0 had none
+FORMAT_VERSION = 2  # of what is stored there; 0 had none, 1 knew of no n-gram side
 KINDS = {"settings": dict, "labels": list, "threshold": float, "temperature": float}
 KINDS |= {"mask_id": int, "dev_ids": list}
 SETTINGS = ("data", "text_column", "label_column", "encoder")  # of training, that are read again
 SETTINGS += ("max_length", "truncation", "head_share")
-MIXTURE = {"encoder_weight", "ngram_weight", "constant", "surest"}  # where there are two sides
+MIXTURE = ("encoder_weight", "ngram_weight", "surest")  # numbers, of a model with two sides
 TRAIN_IDS = "train_ids.txt"  # a line a review that was learnt from
 
 
@@ -111,7 +111,9 @@ def problem_of(details: dict[str, Any] | None) -> str:
     if len(set(map(str, labels))) < 2 or not all(isinstance(one, str) for one in [*labels, *ids]):
         return "has no valid labels or dev_ids"
     mixture = details.get("mixture")
-    if mixture is not None and not (isinstance(mixture, dict) and set(mixture) >= MIXTURE):
+    if mixture is not None and not (
+        isinstance(mixture, dict) and all(is_kind(mixture.get(name), float) for name in MIXTURE)
+    ):
         return "has no valid mixture"
     if not (0 <= details["threshold"] <= 1 and details["temperature"] > 0):
         return "has no valid threshold or temperature"

@@ -58,32 +58,63 @@ def rate_shares(variables: list[tf.Variable], layer_decay: float) -> dict[str, f
 class AdamW(tf_keras.optimizers.AdamW):
     """tf_keras's AdamW with one fused operation a variable: half the time on a CPU.
 
-    The word embeddings' gradient is made dense first. That is also what makes the global norm
-    right: a word that occurs twice has two rows in a sparse gradient.
+    Of the word embeddings, half of all weights, only the rows are touched whose words are in the
+    batch ("lazy Adam", as in TensorFlow Addons): the others' moments and weights stay.
     """
 
     rate_shares: dict[str, float] = {}  # variables that are not in it learn at the full rate
 
     def apply_gradients(self, grads_and_vars: Any, **options: Any) -> Any:
-        dense = [(tf.convert_to_tensor(gradient), v) for gradient, v in grads_and_vars]
-        return super().apply_gradients(dense, **options)
+        # A word that occurs twice has two rows in a sparse gradient, and the norm needs their sum.
+        summed = [(sum_rows(gradient), variable) for gradient, variable in grads_and_vars]
+        return super().apply_gradients(summed, **options)
 
-    def update_step(self, gradient: tf.Tensor, variable: tf.Variable) -> None:
+    def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
+        """Nothing: `update_step` does it, for the rows that it touches."""
+
+    def update_step(self, gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable) -> None:
         index = self._index_dict[self._var_key(variable)]
+        m, v = self._momentums[index], self._velocities[index]
         step = tf.cast(self.iterations + 1, tf.float32)
-        share = self.rate_shares.get(variable.name, 1.0)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].handle,
-            v=self._velocities[index].handle,
-            beta1_power=tf.pow(self.beta_1, step),
-            beta2_power=tf.pow(self.beta_2, step),
-            lr=tf.cast(self.learning_rate, tf.float32) * share,
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=gradient,
-        )
+        powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
+        full = tf.cast(self.learning_rate, tf.float32)
+        rate = full * self.rate_shares.get(variable.name, 1.0)
+        decay = full * self.weight_decay if self._use_weight_decay(variable) else None
+        if not isinstance(gradient, tf.IndexedSlices):
+            if decay is not None:
+                variable.assign_sub(variable * decay)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
+                lr=rate,
+                beta1=self.beta_1,
+                beta2=self.beta_2,
+                epsilon=self.epsilon,
+                grad=gradient,
+            )
+            return
+        rows, gradient = gradient.indices, gradient.values
+        first = self.beta_1 * tf.gather(m, rows) + (1 - self.beta_1) * gradient
+        second = self.beta_2 * tf.gather(v, rows) + (1 - self.beta_2) * tf.square(gradient)
+        m.scatter_update(tf.IndexedSlices(first, rows))
+        v.scatter_update(tf.IndexedSlices(second, rows))
+        rate *= tf.sqrt(1 - powers[1]) / (1 - powers[0])
+        change = rate * first / (tf.sqrt(second) + self.epsilon)
+        if decay is not None:
+            change += decay * tf.gather(variable, rows)
+        variable.scatter_sub(tf.IndexedSlices(change, rows))
+
+
+def sum_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
+    """A gradient; a sparse one with each row once."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, place = tf.unique(gradient.indices)
+    values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
+    return tf.IndexedSlices(values, rows, gradient.dense_shape)
 
 
 def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> AdamW:
