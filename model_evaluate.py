@@ -5,6 +5,7 @@
     python model_evaluate.py --split rotten-tomatoes   # 8,530 short sentences, never seen
     python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
     python model_evaluate.py --compare saved_model/1   # the newest model against another
+    python model_evaluate.py --robustness          # do typos, names or places change its answers?
     python model_evaluate.py --target-precision 0.97 --save    # a new version, a new threshold
 
 Needs a model in saved_model/. The test split comes from a prepared TFDS copy (TFDS_DATA_DIR or
@@ -13,10 +14,11 @@ Prints accuracy with its 95 % interval, precision, recall, F1, ROC-AUC, log-loss
 matrix; writes them as JSON, and each review's score as CSV, beside the model:
 saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split> being the file's
 name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes. With --report
-also a page to look at, <split>-report.html, and the same as JSON and CSV. Scores that are there
+also a page to look at, <split>-report.html, and the same as JSON and CSV. --robustness changes at
+most 1,000 of the reviews in ways that must not matter, and in some that must. Scores that are there
 for the same model and data are used again.
-Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, and --report half
-a minute more.
+Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, --report half a
+minute more and --robustness TODO.
 """
 
 import argparse
@@ -36,6 +38,7 @@ def main() -> int:
     params, arguments = read_settings()
 
     from sentiment.model import versions
+    from sentiment.report import perturb
     from sentiment.reviews import sources, splits
     from sentiment.scoring import infer
 
@@ -52,6 +55,8 @@ def main() -> int:
     learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
     if learnt and params.split != "dev-sentences":
         log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
+    if arguments.robustness:
+        perturb.require_faker()
     if arguments.compare:
         infer.require_comparable(details, other_details, other_folder, name)
     if arguments.target_precision is not None:
@@ -63,7 +68,7 @@ def main() -> int:
     with machine.quiet():
         if arguments.save:  # it needs tensorflow_text's Python, which imports Keras
             from sentiment.model import threshold as thresholds
-        from sentiment.report import analysis, card, metrics, printed, report
+        from sentiment.report import analysis, card, metrics, printed, report, robustness
         from sentiment.scoring import scores
     log("settings:")
     command_line.echo(params, settings.EVALUATE)
@@ -97,6 +102,10 @@ def main() -> int:
         files.require_writable(others)
         theirs = scores.score(other, reviews, name, precision, others)
         extra["comparison"] = report.compare(reviews, scored, theirs, model, other)
+    if arguments.robustness:
+        predictions = scored.predictions
+        extra["robustness"] = robustness.measure(model, reviews, predictions, arguments.fast)
+        robustness.show(extra["robustness"])
 
     # The record.
     results |= {
@@ -131,6 +140,7 @@ def read_settings() -> tuple[Params, argparse.Namespace]:
     add = parser.add_argument_group("What is asked for besides").add_argument
     add("--report", action="store_true", help="write a page with figures and explained reviews")
     add("--compare", metavar="MODEL", help="another model's folder: is the difference chance?")
+    add("--robustness", action="store_true", help="change texts: what must not matter, what must")
     add("--threshold", type=float, help="positive from this probability on, for the report")
     add("--target-precision", type=float, metavar="P", help="the threshold that gives P on dev")
     add("--evaluation-folder", metavar="FOLDER", help="write there instead of beside the model")

@@ -185,4 +185,18 @@ def limits(details: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[s
             "A probability says how often it is right to within about "
             f"{test['calibration_error']:.4f} on texts like the test split's, less well on others."
         )
+    found += filter(None, map(robustness_of, evaluations))
     return found
+
+
+def robustness_of(one: dict[str, Any]) -> str:
+    """The changes that must not matter and flip most, of an evaluation that measured it; or ""."""
+    rows = one.get("robustness", {}).get("must_not_matter", [])
+    rows = sorted((row for row in rows if row["texts_altered"]), key=lambda r: -r["share_flipped"])
+    shares = ", ".join(
+        f"{row['change'].replace('_', ' ')} {row['share_flipped']:.1%}" for row in rows[:3]
+    )
+    where = SPLITS.get(one["split"], one["split"])
+    return (
+        shares and f"Of changes that must not matter these flip most answers on {where}: {shares}."
+    )

@@ -102,7 +102,7 @@ def write(
 ) -> list[Path]:
     """Write SPLIT-report.html, .json and .csv beside the scores; return their paths.
 
-    `extra` may hold a `threshold` and a `comparison`.
+    `extra` may hold a `threshold`, a `comparison` and `robustness`.
     """
     predictions, stem, names = scored.predictions, scored.stem, model.details["labels"]
     content = analyse(reviews, predictions, model.details, figures) | extra
@@ -132,6 +132,10 @@ def table_rows(content: dict[str, Any]) -> list[dict[str, Any]]:
     for name in ("reliability", "scores", "operating_points", "coverage"):
         tables[name] = content[name]
     tables |= content["bands"]
+    for name in ("must_not_matter", "must_matter"):
+        # The examples are in the JSON.
+        rows = content.get("robustness", {}).get(name, [])
+        tables[name] = [{key: row[key] for key in row if key != "worst"} for row in rows]
     return [{"table": name} | row for name, rows in tables.items() for row in rows]
 
 
