@@ -18,7 +18,7 @@ also a page to look at, <split>-report.html, and the same as JSON and CSV. --rob
 most 1,000 of the reviews in ways that must not matter, and in some that must. Scores that are there
 for the same model and data are used again.
 Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, --report half a
-minute more and --robustness TODO.
+minute more and --robustness up to 3.
 """
 
 import argparse
@@ -49,14 +49,14 @@ def main() -> int:
         other_details = versions.load_details(other_folder)
     if len(details["labels"]) > 2 and (arguments.threshold or arguments.target_precision):
         raise UserError("--threshold and --target-precision are for models with two labels")
+    if arguments.robustness:
+        perturb.require_faker()
     reviews, name = splits.load_split(params, details)  # may download
     if arguments.fast:
         infer.require_fast(details)
     learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
     if learnt and params.split != "dev-sentences":
         log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
-    if arguments.robustness:
-        perturb.require_faker()
     if arguments.compare:
         infer.require_comparable(details, other_details, other_folder, name)
     if arguments.target_precision is not None:

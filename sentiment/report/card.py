@@ -192,7 +192,8 @@ def limits(details: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[s
 def robustness_of(one: dict[str, Any]) -> str:
     """The changes that must not matter and flip most, of an evaluation that measured it; or ""."""
     rows = one.get("robustness", {}).get("must_not_matter", [])
-    rows = sorted((row for row in rows if row["texts_altered"]), key=lambda r: -r["share_flipped"])
+    rows = [row for row in rows if row["answers_flipped"]]
+    rows.sort(key=lambda row: -row["interval_95"][0])  # a few texts alone say little
     shares = ", ".join(
         f"{row['change'].replace('_', ' ')} {row['share_flipped']:.1%}" for row in rows[:3]
     )

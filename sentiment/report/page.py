@@ -83,11 +83,12 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto
 h1 { font-size: 1.6rem; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
 table { border-collapse: collapse; } th, td { padding: .2rem .8rem; text-align: left;
   border-bottom: 1px solid #ddd; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 img { max-width: 100%; height: auto; } .review { margin: 1rem 0; padding: .6rem .8rem;
   border-left: 4px solid #999; background: #fafafa; overflow-wrap: anywhere; }
 .meta { font-size: .85rem; color: #444; } .unread { color: #999; } summary { cursor: pointer; }
 .word { border-radius: 3px; padding: 0 .1em; } mark { font-weight: bold; }
+details { margin: .5rem 0; }
 .sides { display: grid; grid-template-columns: 1fr 1fr; gap: 1rem; }
 """
 
@@ -260,7 +261,8 @@ def robustness_part(content: dict[str, Any]) -> list[str]:
         f"<p>Each change was made to {content['reviews']:,} of the {content['of_reviews']:,} "
         f"reviews (chosen with seed {content['seed']}), where there was something to change. The "
         "lower the share of answers that flip, the better; where its interval begins above what "
-        "you can bear, do what stands under the table.</p>",
+        "you can bear, do what stands under the table. The change is the mean of the "
+        "probability's, up or down.</p>",
     ]
     rows = []
     for row in content["must_not_matter"]:
@@ -270,13 +272,13 @@ def robustness_part(content: dict[str, Any]) -> list[str]:
             cells.append(f"{row['mean_absolute_change']:.4f}")
         rows.append(cells)
     head = ["what is changed", "texts altered", "answers flip", "95 % interval"]
-    parts.append(table([*head, "mean change of the probability"], rows))
+    parts.append(table([*head, "mean change"], rows))
     for row in content["must_not_matter"]:
         if row["texts_altered"]:
             done, advice = CHANGES[row["change"]]
             parts.append(
-                f"<details><summary>{done}: {row['share_flipped']:.2%} flip; what to do, and where "
-                f"it moved the answer furthest</summary><p>If high: {advice}</p>"
+                f"<details><summary>{done}: {row['share_flipped']:.2%} flip; what to do, and the "
+                f"worst examples</summary><p>If high: {advice}</p>"
             )
             parts += [*map(example_part, row["worst"]), "</details>"]
     parts.append("<h2>What must matter</h2>")
@@ -294,7 +296,7 @@ def robustness_part(content: dict[str, Any]) -> list[str]:
     head = ["what is changed, and which way is right", "texts", "move the right way"]
     return [
         *parts,
-        table([*head, "95 % interval", "mean change of the probability"], rows),
+        table([*head, "95 % interval", "mean change"], rows),
         "<p>The higher the share, the better. Where a sentence of praise or blame moves little, "
         "look at how much of a review is read (max length, truncation); where “not” does, train "
         "with single sentences.</p>",

@@ -126,11 +126,12 @@ def worst(
     after: Predictions,
     names: list[str],
 ) -> list[dict[str, Any]]:
-    """The examples whose probability moved furthest, shortened to what changed."""
+    """Examples shortened to what changed: flipped answers first, then how far they moved."""
     old, new = probabilities_of(before, after, names)
     rows = list(texts)
     found = []
-    for number in np.argsort(-np.abs(new - old), kind="stable")[:WORST].tolist():
+    order = np.argsort(-np.abs(new - old) - flips(before, after), kind="stable")
+    for number in order[:WORST].tolist():
         row = rows[number]
         text, other = excerpts(reviews.texts[row], texts[row])
         found.append(
@@ -218,9 +219,10 @@ def show(content: dict[str, Any]) -> None:
             f"  {row['change'].replace('_', ' '):<18} {row['texts']:>7,}  {share:<30} "
             f"{row['mean_change']:>+11.4f}"
         )
-    for row in sorted(rows, key=lambda row: -(row["share_flipped"] or 0))[:WORST]:
-        for one in row["worst"][: bool(row["answers_flipped"])]:
-            print(f"worst of {row['change'].replace('_', ' ')}:")
-            for side in ("before", "after"):
-                score, text = one[f"probability_{side}"], " ".join(one[side].split())
-                print(f"  {side:<6} {shown(score)} {one[f'label_{side}']}: {text}")
+    rows = [row for row in rows if row["answers_flipped"]]
+    for row in sorted(rows, key=lambda row: -row["interval_95"][0])[:WORST]:
+        print(f"worst of {row['change'].replace('_', ' ')}:")
+        for side in ("before", "after"):
+            one = row["worst"][0]
+            score, text = one[f"probability_{side}"], " ".join(one[side].split())
+            print(f"  {side:<6} {shown(score)} {one[f'label_{side}']}: {text}")
