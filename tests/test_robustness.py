@@ -168,11 +168,12 @@ def test_page_shows_it_and_escapes_it(evaluated):
 
 
 def test_page_marks_what_differs():
-    row = {"id": "1", "before": "in Paris <b>", "after": "in Oslo <b>"}
+    row = {"id": "1", "before": "in Paris, a <b>", "after": "in Oslo, the <b>"}
     row |= {"label_before": "<neg>", "label_after": "pos"}
     row |= {"probability_before": 0.25, "probability_after": 0.75}
     shown = page.example_part(row)
-    assert "in <mark>Paris</mark> &lt;b&gt;" in shown and "in <mark>Oslo</mark> &lt;b&gt;" in shown
+    for place, article in (("Paris", "a"), ("Oslo", "the")):
+        assert f"in <mark>{place}</mark>, <mark>{article}</mark> &lt;b&gt;</div>" in shown
     assert "before: &lt;neg&gt;, 0.2500" in shown and "after: pos, 0.7500" in shown
 
 

@@ -6,8 +6,8 @@ Every text of a review is escaped.
 from __future__ import annotations
 
 import base64
+import difflib
 import html
-import os
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -308,19 +308,18 @@ def share_cells(share: float, interval: list[float]) -> list[str]:
 
 
 def example_part(row: dict[str, Any]) -> str:
-    """Before and after side by side, what differs marked."""
-    texts = [row["before"], row["after"]]
-    head = len(os.path.commonprefix(texts))
-    tail = len(os.path.commonprefix([text[head:][::-1] for text in texts]))
+    """Before and after side by side, the words that differ marked."""
+    words = [re.findall(r"\w+|\W", row[side]) for side in ("before", "after")]
+    steps = difflib.SequenceMatcher(None, *words, autojunk=False).get_opcodes()
     sides = []
-    for side, text in zip(("before", "after"), texts, strict=True):
-        last = len(text) - tail
-        pieces = [html.escape(piece) for piece in (text[:head], text[head:last], text[last:])]
+    for number, side in enumerate(("before", "after")):
+        pieces = []
+        for kind, *places in steps:
+            first, last = places[2 * number : 2 * number + 2]
+            piece = html.escape("".join(words[number][first:last]))
+            pieces.append(piece if kind == "equal" or not piece else f"<mark>{piece}</mark>")
         meta = f"{side}: {row[f'label_{side}']}, {row[f'probability_{side}']:.4f}"
-        sides.append(
-            f'<div><div class="meta">{html.escape(meta)}</div>'
-            f"{pieces[0]}<mark>{pieces[1]}</mark>{pieces[2]}</div>"
-        )
+        sides.append(f'<div><div class="meta">{html.escape(meta)}</div>{"".join(pieces)}</div>')
     return (
         f'<div class="review"><div class="meta">id {row["id"]}</div>'
         f'<div class="sides">{"".join(sides)}</div></div>'
