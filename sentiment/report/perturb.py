@@ -33,8 +33,7 @@ NO_NAMES = (
 # And what is no place, or a person's name more often (Washington).
 NO_PLACES = "Chad Jersey Jordan Reunion Santiago Victoria Virginia Washington"
 
-# Adjectives of one word after the CIA World Factbook's field "Nationality", and Filipino,
-# Scottish and Welsh; English is left out, as it mostly is the language.
+# Adjectives of one word, written down for this; English is left out, as it mostly is the language.
 NATIONALITIES = (
     "Afghan Albanian Algerian American Angolan Argentine Armenian Australian Austrian Azerbaijani "
     "Bangladeshi Belarusian Belgian Bolivian Bosnian Brazilian British Bulgarian Burmese "
