@@ -23,6 +23,7 @@ CLASSIC = (
     "BERT-base, 128 tokens, head; 5 epochs; pooled output, learning rate 3e-05: not run here, "
 )
 CLASSIC += "the figure of percent4/tf_hub_english_text_classification"
+SPLITS = {"test": "test", "rotten-tomatoes": "Rotten Tomatoes"}
 Runs = list[dict[str, Any]]
 
 
@@ -74,7 +75,25 @@ def recipe(settings: dict[str, Any]) -> str:
         kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
         parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
+    if settings.get("ngrams"):  # a setting that later commits have
+        parts.append("n-grams of the whole review")
     return "; ".join(parts)
+
+
+def sides_table(groups: dict[str, Runs]) -> str:
+    """What the encoder and the n-gram side come to alone and together."""
+    rows = []
+    for name, runs in groups.items():
+        for split in ("test", "rotten-tomatoes"):
+            found = [run["evaluations"].get(split, {}) for run in runs]
+            if all("sides" in one for one in found):
+                alone = [
+                    mean([one["sides"][side]["accuracy"] for one in found])
+                    for side in ("encoder", "ngrams")
+                ]
+                both = mean([one["accuracy"] for one in found])
+                rows.append([f"{name}, {SPLITS[split]}", *alone, both])
+    return markdown(["", "encoder alone", "n-grams alone", "both"], rows) if rows else ""
 
 
 def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> str:
@@ -195,7 +214,8 @@ def results() -> str:
     groups = full_runs()
     if not groups:
         return ""
-    return main_table(groups, [["classic, BERT-base", CLASSIC, "", "0.8850", "", "", "", ""]])
+    more = [["classic, BERT-base", CLASSIC, "", "0.8850", "", "", "", ""]]
+    return "\n\n".join(filter(None, [main_table(groups, more), sides_table(groups)]))
 
 
 def tried() -> str:
@@ -208,8 +228,8 @@ def tried() -> str:
     ):
         if groups := load(table):
             parts += [f"### {heading}", lever_table(groups, table)]
-    made_at = {line.split(",")[3] for line in lines_of("earlier")[1:]}
-    note = f"Their settings were there up to commit {', '.join(sorted(made_at))}."
+    made_at = dict.fromkeys(line.split(",")[3] for line in lines_of("earlier")[1:])
+    note = f"Made with the code up to commit {' or '.join(made_at)}."
     parts += ["### Earlier recipes", main_table(load("earlier")), note]
     return "\n\n".join(parts)
 
