@@ -22,7 +22,7 @@ from sentiment.reviews.splits import limit
 WINDOW = 50
 # Sentences are a sixth as long as reviews, and the optimiser's pass over all weights costs as much
 # after few tokens as after many: so many times as many of them make a batch.
-SENTENCE_BATCHES = 3
+SENTENCE_BATCHES = 2
 
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:

@@ -115,7 +115,7 @@ def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     rows = sources.canonical([(text, 0) for text in texts], "made up")
     params = Params(batch_size=4, epochs=3, max_length=64, sentence_share=1.5)
     lessons = data_loader.make_lessons(rows, preprocessing(64), params)
-    assert (lessons.reviews, lessons.sentences, lessons.steps(4)) == (6, 9, 3)
+    assert (lessons.reviews, lessons.sentences, lessons.steps(4)) == (6, 9, 4)
     train = [tuple(row) for row in flat(rows_in(data_loader.train_batches(lessons, params)))]
     epochs = [train[start : start + 15] for start in range(0, 45, 15)]
     wholes = [{row for row in epoch if len(row) > 20} for epoch in epochs]
