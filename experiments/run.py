@@ -113,8 +113,9 @@ def pace() -> float:
     ratios = []
     for path in RESULTS.glob("*/*.json"):
         content = read_json(path)
-        if content.get("minutes") and machine.cpu_name() in content["train"]["machine"]["device"]:
-            settings = content["train"]["settings"]  # presets change, these do not
+        train = content.get("train")
+        if train and content["minutes"] and machine.cpu_name() in train["machine"]["device"]:
+            settings = train["settings"]  # presets change, these do not
             minutes = predicted_minutes(settings, content["splits"])
             ratios.append((content.get("finished", ""), content["minutes"] / minutes))
     return statistics.median(ratio for _, ratio in sorted(ratios)[-LAST:]) if ratios else 1.0
