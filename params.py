@@ -52,7 +52,7 @@ ENCODERS = {
 
 # What differs from the defaults of Params.
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"max_length": 96, "sentence_share": 1},
+    "quick": {"max_length": 72, "sentence_share": 1},
     "default": {},
     "best": {"max_length": 512, "epochs": 2, "sentence_share": 4},
     # As percent4/tf_hub_english_text_classification: 0.8850 on test. It needs a GPU and the Hub.
@@ -168,7 +168,7 @@ class Params:
         0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=COUNT
     )
     sentence_share: float = setting(
-        8.0,
+        6.0,
         "single sentences to learn from besides, up to so many of each training review in each "
         "epoch: cheap, and a help with short texts and with whole reviews",
         allowed=between(0, 16),
@@ -197,7 +197,7 @@ class Params:
     )
 
     max_length: int = setting(
-        256,
+        240,
         "tokens of a review that are read, [CLS] and [SEP] included; cost grows with it",
         allowed=((lambda value: 8 <= value < 2**31), "8 or more, up to the encoder's maximum"),
         group="How much of a review is read: it decides accuracy and cost most",
