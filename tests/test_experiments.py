@@ -91,7 +91,10 @@ def test_unknown_setting_in_a_table_is_named(tmp_path, monkeypatch):
         run.main()
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.csv")), ids=lambda p: p.stem)
+TABLES = [p for p in sorted((ROOT / "experiments").glob("*.csv")) if p.stem != "short_texts"]
+
+
+@pytest.mark.parametrize("path", TABLES, ids=lambda p: p.stem)
 def test_committed_tables_can_be_planned(path):
     assert all(run.predicted_minutes(one.flags, one.splits) > 0 for one in run.read_table(path, ""))
 

@@ -23,6 +23,7 @@ OWN_FLAGS = {  # what only one script knows
     "model_train.py": {"--from-run"},
     "model_evaluate.py": {
         "--report",
+        "--robustness",
         "--fast",
         "--compare",
         "--threshold",

@@ -95,7 +95,7 @@ def test_real_encoder_learns_from_a_few_hundred_real_reviews(minilm_run):
     results = read_json(home / "saved_model" / "quick" / "1" / "results.json")
     assert (results["train_reviews"], results["dev_reviews"]) == (640, 200)
     assert results["dev_accuracy"] >= FLOOR, output.stdout
-    assert results["settings"]["learning_rate"] == 1e-4
+    assert results["settings"]["learning_rate"] == 1.5e-4
 
 
 def test_try_on_few_reviews_never_replaces_a_real_model(minilm_run):
