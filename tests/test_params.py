@@ -136,7 +136,7 @@ def test_defaults_pass_their_own_check():
 
 def test_what_is_left_open_suits_the_encoder():
     found = [settings.suited(Params(), name) for name in ("minilm", "bert-base", "a/folder")]
-    assert [one.learning_rate for one in found] == [1e-4, 3e-5, 3e-5]
+    assert [one.learning_rate for one in found] == [1.5e-4, 3e-5, 3e-5]
     assert [one.pooling for one in found] == ["mean", "pooled", "pooled"]
     given = Params(learning_rate=1e-3, pooling="pooled")
     kept = settings.suited(given, "minilm")
