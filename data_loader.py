@@ -46,11 +46,6 @@ class Lessons(NamedTuple):
     reviews: int
     sentences: int = 0  # an epoch
 
-    @property
-    def texts(self) -> int:
-        """How many texts an epoch has."""
-        return self.reviews + self.sentences
-
     def steps(self, batch_size: int) -> int:
         """How many optimiser steps an epoch takes."""
         sentences = -(-self.sentences // (SENTENCE_BATCHES * batch_size))

@@ -54,6 +54,8 @@ def main() -> int:
     reviews, name = splits.load_split(params, details)  # may download
     if arguments.fast:
         infer.require_fast(details)
+        if arguments.compare:
+            infer.require_fast(other_details)
     learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
     if learnt and params.split != "dev-sentences":
         log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
@@ -100,7 +102,7 @@ def main() -> int:
         others = folder / "other" if arguments.evaluation_folder else None
         others = others or versions.evaluation_folder(other.folder)
         files.require_writable(others)
-        theirs = scores.score(other, reviews, name, precision, others)
+        theirs = scores.score(other, reviews, name, precision, others, arguments.fast)
         extra["comparison"] = report.compare(reviews, scored, theirs, model, other)
     if arguments.robustness:
         predictions = scored.predictions

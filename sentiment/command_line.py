@@ -112,10 +112,12 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}")
     given = {name: value for name, value in vars(arguments).items() if name in known}
-    # What is only read may be where the scripts are.
-    for name in FOLDERS if "preset" in arguments else (*FOLDERS, "model_folder"):
-        if name in given:
-            given[name] = beside_scripts(given[name])
+    # Models are read, reviews and encoders kept, where the scripts are if not here.
+    for name in FOLDERS:
+        if name in given:  # downloads go into them, too
+            given[name] = beside_scripts(given[name], os.W_OK)
+    if "preset" not in arguments and "model_folder" in given:
+        given["model_folder"] = beside_scripts(given["model_folder"], os.R_OK)
     params = Params(**given)
     try:
         check(params)
@@ -126,10 +128,13 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     return params, arguments
 
 
-def beside_scripts(folder: str) -> str:
-    """A folder that is not in the current one but beside the scripts is the one there."""
+def beside_scripts(folder: str, access: int) -> str:
+    """A folder that is not in the current one but beside the scripts, with this access (os.R_OK or
+    os.W_OK), is the one there.
+    """
     there = HOME / folder
-    return str(there) if not Path(folder).exists() and there.is_dir() else folder
+    found = not Path(folder).exists() and there.is_dir() and os.access(there, access)
+    return str(there) if found else folder
 
 
 def with_hyphens(argv: Sequence[str]) -> list[str]:

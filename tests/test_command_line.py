@@ -324,6 +324,14 @@ def test_model_is_looked_for_beside_the_scripts_where_none_is_here(trained, tmp_
     assert done.returncode == 2 and b"no model in saved_model: run" in done.stderr
 
 
+def test_folder_beside_the_scripts_that_cannot_be_written_is_not_downloaded_to(monkeypatch):
+    parser = command_line.make_parser("test", ["preset", "data_folder"])
+    monkeypatch.chdir("/")
+    assert command_line.parse(parser, [])[0].data_folder == str(ROOT / "data")
+    monkeypatch.setattr(os, "access", lambda path, mode: mode == os.R_OK)
+    assert command_line.parse(parser, [])[0].data_folder == "data"
+
+
 def test_user_without_a_home_has_no_prepared_copy_there(monkeypatch, tmp_path):
     def no_home():
         raise RuntimeError("Could not determine home directory.")

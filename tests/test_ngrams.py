@@ -10,12 +10,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from conftest import LETTERS, VOCABULARY, run_script, write_csv
+from scipy import sparse
 
 from sentiment import machine
 from sentiment.model.ngrams import FACTORS, Ngrams
 from sentiment.scoring import explain, infer
 from sentiment.scoring.answers import answers
-from sentiment.training import calibration
+from sentiment.training import calibration, linear
 
 FLAGS = ["--max-length", "8", "--truncation", "head", "--batch-size", "16", "--epochs", "2"]
 FLAGS += ["--sentence-share", "0", "--precision", "float32", "--data", "reviews.csv"]
@@ -116,6 +117,27 @@ def test_fast_is_said_in_predict_and_evaluate(home):
     refused = run_script("model_predict.py", "--fast", "--model-folder", "alone", "x", cwd=home)
     assert refused.returncode == 2 and "--no-ngrams" in refused.stderr
     assert len(refused.stderr.splitlines()) == 1
+
+
+def test_fast_comparison_scores_both_models_fast(home):
+    """And never leaves the other one's full scores under the name of fast ones."""
+    for model in ("saved_model/1", "alone"):
+        done = run_script(
+            "model_evaluate.py",
+            "--data",
+            "new.csv",
+            "--fast",
+            "--compare",
+            model,
+            "--evaluation-folder",
+            "compared",
+            cwd=home,
+        )
+        assert done.returncode == (0 if model == "saved_model/1" else 2), done.stderr
+    assert "--fast: this model has no n-gram side" in done.stderr
+    with (home / "compared" / "other" / "new.csv-fast-predictions.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert any(not row["encoder_logit"] for row in rows)
 
 
 def test_explanation_adds_up_and_names_words_that_the_encoder_does_not_read(both):
@@ -227,6 +249,21 @@ def test_word_pieces_of_any_vocabulary_have_places_of_their_own():
     size = Ngrams(2).size
     assert len({(one + 1) * FACTORS[0] % size for one in range(120_000)}) == 120_000
     assert len(VOCABULARY) < 120_000
+
+
+def test_label_that_is_not_among_the_reviews_gets_its_odds_alone():
+    features = sparse.csr_matrix(np.ones((9, 4), np.float32))
+    weights, constant = linear.fit_one(features, np.zeros(9, bool), 0, False)
+    assert not weights.any() and constant == pytest.approx(np.log(0.5 / 9.5))
+
+
+def test_side_that_says_nothing_weighs_nothing():
+    """Whatever a constant could gain."""
+    chance = np.random.default_rng(0)
+    truth = chance.normal(size=4000)
+    labels = (chance.random(4000) < 1 / (1 + np.exp(-truth))).astype(int)
+    found = calibration.fit_weights(truth - 1, np.zeros(4000), labels, np.ones(4000))
+    assert found.ngrams == 0 and found.encoder == pytest.approx(1, rel=0.1)
 
 
 def test_weights_are_found_and_never_below_zero():

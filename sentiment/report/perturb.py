@@ -48,7 +48,7 @@ NATIONALITIES = (
     "Tanzanian Thai Tunisian Turkish Ugandan Ukrainian Uruguayan Venezuelan Vietnamese Welsh "
     "Yemeni Zambian Zimbabwean"
 )
-# The large faiths of the same book's field "Religions": adjectives, people, the faiths themselves.
+# Large faiths, written down as well: adjectives, people, the faiths themselves.
 FAITHS = (
     "Christian Muslim Jewish Hindu Buddhist Catholic Protestant Sikh Mormon Lutheran",
     "Christians Muslims Jews Hindus Buddhists Catholics Protestants Sikhs Mormons",

@@ -196,8 +196,8 @@ def claim(folder: Path, job: Job, resume: bool, model: Path, precision: str) -> 
         raise UserError(f"{note} is damaged: delete {folder} to begin anew")
     if stored != run:
         raise UserError(
-            f"{folder} is of another input, column, model or precision, or the input or model "
-            "was changed since: delete it to begin anew"
+            f"{folder} is of another input, column, model or precision, or with or without "
+            "--fast, or the input or model was changed since: delete it to begin anew"
         )
     for part in parts:
         if part.suffix[1:] != checksum(part.read_bytes()):

@@ -18,7 +18,6 @@ from sentiment.logits import log_odds, predicted
 from sentiment.reviews.truncation import MARKUP, kept_tokens
 from sentiment.scoring.infer import TOKEN_BUDGET, Model
 
-INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of the encoder
 COARSE = 8  # parts at first; then twice the strongest are split, up to MOST
 SPLIT = 4  # a strong part becomes up to so many
 MOST = 24  # parts in the end, at most
@@ -123,7 +122,7 @@ def token_words(model: Model, text: str) -> Tokens:
     if not len(kept):
         raise UserError("cannot explain this review: the model reads none of it")
     whole = {name: value.numpy() for name, value in encode(text=np.array([text])).items()}
-    given = {name: whole[name] for name in INPUTS}
+    given = {name: value for name, value in whole.items() if name.startswith("input_")}
     if not np.array_equal(given["input_word_ids"][0, 1:-1], ids[kept]):
         raise UserError("cannot explain this review: its tokens do not follow its words")
     if not model.details.get("mixture"):

@@ -159,9 +159,9 @@ def infer(
         strange = (encoded["input_word_ids"] == unknown_id).sum(axis=1)
         unknown[start : start + WINDOW] = strange / np.maximum(read - 2, 1)
         early = encoded.pop("early", np.zeros(len(window), bool)) & fast
-        sides = {name: encoded.pop(name) for name in ("ngram_logits",) if both}
-        if both:
-            ngrams[start : start + WINDOW] = sides["ngram_logits"].reshape(-1, *shape[1:])
+        sides = {"ngram_logits": encoded.pop("ngram_logits")} if both else {}
+        for said in sides.values():
+            ngrams[start : start + WINDOW] = said.reshape(-1, *shape[1:])
         sure = start + np.flatnonzero(early)
         logits[sure] = ngrams[sure]
         probabilities[sure] = probabilities_of(ngrams[sure])

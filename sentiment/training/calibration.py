@@ -59,7 +59,7 @@ def fit_weights(
         return mean_loss(mixed, labels, of_rows)
 
     bounds = [(0, LARGEST_WEIGHT)] * 2 + [(-LARGEST_WEIGHT, LARGEST_WEIGHT)] * width
-    start = np.array([0.5, 0.5] + [0.0] * width)
+    start = np.array([1.0, 0.0] + [0.0] * width)  # a side that says nothing stays at 0
     found = optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B").x
     return Weights(float(found[0]), float(found[1]), found[2:])
 

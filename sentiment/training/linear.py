@@ -49,12 +49,11 @@ def fit(
     found = matrix(reviews, preprocessing, ngrams)
     counts = np.asarray(found.sum(axis=1)).ravel()
     kept = np.flatnonzero(np.asarray(found.sum(axis=0)).ravel() >= LEAST)
-    found = sparse.diags(np.maximum(counts, 1) ** -ROOT) @ found[:, kept]
+    found = (sparse.diags(np.maximum(counts, 1) ** -ROOT) @ found[:, kept]).tocsr()
     table, constant = np.zeros((ngrams.size, ngrams.width), np.float32), np.zeros(ngrams.width)
     for column in range(ngrams.width if len(kept) else 0):
         truth = reviews.labels == (1 if ngrams.width == 1 else column)
-        weights, constant[column] = fit_one(found.tocsr(), truth, seed, balanced)
-        table[kept, column] = weights
+        table[kept, column], constant[column] = fit_one(found, truth, seed, balanced)
     ngrams.table.assign(table)
     ngrams.constant.assign(constant)
     return ngrams
@@ -64,6 +63,9 @@ def fit_one(
     features: sparse.csr_matrix, truth: np.ndarray, seed: int, balanced: bool
 ) -> tuple[np.ndarray, float]:
     """(weight of each feature, constant) of one label against the rest, bool [N]."""
+    if truth.all() or not truth.any():  # none of a rare label is among MOST reviews
+        odds = (truth.sum() + 0.5) / ((~truth).sum() + 0.5)
+        return np.zeros(features.shape[1], np.float32), float(np.log(odds))
     chance = np.random.default_rng(seed).permutation(len(truth))
     held = chance[: round(HELD_OUT * len(truth))]
     rest = np.setdiff1d(chance, held)

@@ -52,14 +52,12 @@ def join(
         for name, one in (("encoder", dev_logits), ("ngrams", side), ("both", mixed))
     }
     found["seconds"] = time.time() - started
+    encoder, side_alone, together = (
+        f"{found[name]['dev_accuracy']:.4f}" for name in ("encoder", "ngrams", "both")
+    )
     log(
-        "n-gram side: dev accuracy "
-        + ", ".join(
-            f"{words} {found[name]['dev_accuracy']:.4f}"
-            for name, words in (("encoder", "of the encoder alone"), ("ngrams", "of it alone"))
-        )
-        + f", of both {found['both']['dev_accuracy']:.4f} (each fifth weighed by the others); "
-        f"fitted in {found['seconds']:.0f} s"
+        f"n-gram side: dev accuracy of the encoder alone {encoder}, of it alone {side_alone}, of "
+        f"both {together} (each fifth weighed by the others); fitted in {found['seconds']:.0f} s"
     )
     weights = fit_weights(dev_logits, side, dev.labels, of_rows)
     losses = [mean_loss(one, dev.labels, of_rows) for one in (mixed, dev_logits)]
