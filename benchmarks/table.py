@@ -21,8 +21,7 @@ COMPARED = (
     ("training", "ours", "trainer-best", "Trainer at its best (bf16, by length, fused AdamW)"),
     ("training_before_fusion", "ours", "trainer-no-dropout", "the same without inner dropout (*)"),
     ("scoring", "ours-both", "pipeline", "transformers' pipeline as it comes"),
-    ("scoring", "ours-both", "onnx-float32", "ONNX Runtime, float32, fused, sorted by length"),
-    ("scoring", "ours-both", "onnx-int8", "the same in int8 (dynamic)"),
+    ("scoring", "ours-both", "onnx-int8", "ONNX Runtime, int8, fused graph, sorted by length"),
     ("scoring", "ours-fast", "onnx-int8", "the same, against --fast"),
 )
 JSONS = ("training", "tokens", "accuracy", "padding", "scoring", "linear", "cold_start", "memory")
