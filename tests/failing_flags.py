@@ -1,0 +1,53 @@
+"""Flags with wrong values, and those that contradict each other."""
+
+from failing import PAIR, TRAIN, Row, nothing, rows
+
+ROWS: list[Row] = []
+
+for command, says in (
+    ("model_train.py --seed 18446744073709551616", "--seed"),
+    ("model_train.py --split-seed -1", "--split-seed"),
+    ("model_train.py --train-examples 99999999999999999999", "--train-examples"),
+    ("model_train.py --dev-examples 99999999999999999999", "--dev-examples"),
+    ("model_train.py --micro-batch 99999999999999999999", "--micro-batch"),
+    ("model_train.py --max-length 99999999999999999999", "--max-length"),
+    ("model_train.py --epochs 0", "--epochs 0: must be from 1 to 1000"),
+    ("model_train.py --batch-size 1e3", "--batch-size"),
+    ("model_train.py --learning-rate nan", "--learning-rate"),
+    ("model_train.py --learning-rate inf", "--learning-rate"),
+    ("model_train.py --dropout nan", "--dropout"),
+    ("model_train.py --clip-norm 0", "--clip-norm"),
+    ("model_train.py --dev-share nan", "--dev-share"),
+    ("model_train.py --preset huge", "--preset"),
+    ("model_train.py --device tpu", "--device"),
+    ("model_train.py --device gpu --data reviews.csv --max-length 16", "--device gpu: TensorFlow"),
+    ("model_train.py --encoder bert-bse --data reviews.csv", "add --preprocessor"),
+    (TRAIN + "--encoder bert-bse --preprocessor x", "no encoder 'bert-bse'"),
+    (TRAIN + "--encoder a/b --preprocessor x", "no encoder 'a/b'"),
+    (PAIR.replace("16", "65"), "reads at most 64 tokens"),
+    ("model_train.py some words", "unknown: some words"),
+    ("model_train.py --labels pos", "two or more different names"),
+    ("model_evaluate.py --threshold 1", "between 0 and 1"),
+    ("model_evaluate.py --threshold nan", "between 0 and 1"),
+    ("model_evaluate.py --threshold 0.5 --target-precision 0.9", "give one"),
+    ("model_evaluate.py --save", "--save needs --threshold or --target-precision"),
+    ("model_evaluate.py --split tests", "--split"),
+    ("model_evaluate.py --compare none", "no model in none"),
+    ("model_evaluate.py --compare reviews.csv", "no model in reviews.csv"),
+    ("model_evaluate.py --max-length 16", "the trained model has fixed it"),
+    ("model_evaluate.py --device gpu", "--device gpu: TensorFlow sees none here"),
+    ("model_predict.py --input in.csv good", "--input scores a file: leave out"),
+    ("model_predict.py --input in.csv --explain", "--input scores a file: leave out"),
+    ("model_predict.py good --output out.csv", "go with --input FILE"),
+    ("model_predict.py good --resume", "go with --input FILE"),
+    ("model_predict.py --input in.csv --resume", "goes on with an --output FILE"),
+    ("model_predict.py --input - --output out.csv --resume", "standard input cannot be read again"),
+    ("model_predict.py --input - --text-column review", "without columns: no --text-column"),
+    ("model_predict.py --input none.csv", "--input none.csv: no such file"),
+    ("model_predict.py --text-column", "--text-column"),
+    ("model_predict.py good --device gpu", "--device gpu: TensorFlow sees none here"),
+    ("model_predict.py good --model-folder none", "no model in none"),
+    ("model_predict.py ''", "no review to score"),
+    ("model_predict.py", "no review to score"),
+):
+    ROWS += rows(command, 2, (command, nothing, says))
