@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentiment.errors import UserError
-from sentiment.report import perturb
+from sentiment.report import perturb, words
 
 KNOWN = {
-    "first_names": perturb.names,
-    "place_names": perturb.places,
-    "nationalities": perturb.known_nationalities,
-    "faiths": perturb.known_faiths,
+    "first_names": words.names,
+    "place_names": words.places,
+    "nationalities": words.known_nationalities,
+    "faiths": words.known_faiths,
 }
 # Pieces of which some are changed, some look as if, and some hold anything.
 PIECES = ["Peter", "Mary", "Hunter", "Grace", "Paris", "the Philippines", "New Mexico", "France"]
@@ -110,9 +110,9 @@ def test_others_take_the_place_of(name, before, pattern):
 
 
 def test_drawn_names_say_nothing_and_places_want_no_article():
-    drawn = set(perturb.names().drawn)
-    assert len(drawn) > 500 and not drawn & set((perturb.WORDS + perturb.NO_NAMES).split())
-    places = perturb.places().drawn
+    drawn = set(words.names().drawn)
+    assert len(drawn) > 500 and not drawn & set((words.WORDS + words.NO_NAMES).split())
+    places = words.places().drawn
     assert {"Sweden", "Oslo", "Ohio"} <= set(places) and all(
         re.fullmatch(r"\w+", p) for p in places
     )

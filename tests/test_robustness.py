@@ -9,7 +9,7 @@ import pytest
 from conftest import run_script, write_csv
 
 from sentiment.logits import probabilities
-from sentiment.report import card, page, perturb, report, robustness
+from sentiment.report import card, changes_page, perturb, report, robustness
 from sentiment.reviews import sources
 from sentiment.scoring import infer
 
@@ -53,7 +53,7 @@ def measured(monkeypatch, labels, texts):
 def test_flips_are_counted_and_only_what_changed_is_scored(monkeypatch, labels, capsys):
     found, calls = measured(monkeypatch, labels, ["a good one", "a bad one", "so in 1994 go"])
     rows = {row["change"]: row for row in found["must_not_matter"]}
-    assert list(rows) == list(perturb.MUST_NOT_MATTER) == list(page.CHANGES)
+    assert list(rows) == list(perturb.MUST_NOT_MATTER) == list(changes_page.CHANGES)
     altered = {name: row["texts_altered"] for name, row in rows.items()}
     assert altered["upper_case"] == altered["handle"] == 3 and altered["numbers"] == 1
     assert altered["typos"] == altered["faiths"] == altered["lower_case"] == 0
@@ -83,7 +83,7 @@ def test_what_must_matter_moves_the_right_way(monkeypatch):
     monkeypatch.setattr(perturb, "BLAME", ("bad",))
     found, _ = measured(monkeypatch, TWO, [f"{letter} one" for letter in "abcdefghijkl"])
     rows = {row["change"]: row for row in found["must_matter"]}
-    assert list(rows) == list(page.MUST)
+    assert list(rows) == list(changes_page.MUST)
     assert rows["blame_added"]["share_right_way"] == 1 and rows["blame_added"]["mean_change"] < 0
     assert 0 < rows["praise_added"]["share_right_way"] < 1
     assert rows["not_good"]["texts"] == 40 and rows["not_good"]["right_way"] == 4  # "good" alone
@@ -152,11 +152,11 @@ def test_json_spells_it_out(evaluated):
         assert len(row["worst"]) == min(row["texts_altered"], 3)
     altered = {row["change"]: row["texts_altered"] for row in found["must_not_matter"]}
     assert altered["first_names"] == altered["nationalities"] == altered["numbers"] == 1
-    assert {row["change"] for row in found["must_matter"]} == set(page.MUST)
+    assert {row["change"] for row in found["must_matter"]} == set(changes_page.MUST)
     assert "must not matter" in done.stdout and "42 of 42 reviews" in done.stdout
     with (folder / "changed.csv-report.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["table"].startswith("must")]
-    assert len(rows) == len(page.CHANGES) + len(page.MUST)
+    assert len(rows) == len(changes_page.CHANGES) + len(changes_page.MUST)
     assert int(rows[1]["texts_altered"]) == 42 and "worst" not in rows[1]
 
 
@@ -171,7 +171,7 @@ def test_page_marks_what_differs():
     row = {"id": "1", "before": "in Paris, a <b>", "after": "in Oslo, the <b>"}
     row |= {"label_before": "<neg>", "label_after": "pos"}
     row |= {"probability_before": 0.25, "probability_after": 0.75}
-    shown = page.example_part(row)
+    shown = changes_page.example(row)
     for place, article in (("Paris", "a"), ("Oslo", "the")):
         assert f"in <mark>{place}</mark>, <mark>{article}</mark> &lt;b&gt;</div>" in shown
     assert "before: &lt;neg&gt;, 0.2500" in shown and "after: pos, 0.7500" in shown

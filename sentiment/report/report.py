@@ -12,7 +12,7 @@ import pandas as pd
 from sentiment import files
 from sentiment.errors import log
 from sentiment.logits import by_label
-from sentiment.report import analysis, metrics, page
+from sentiment.report import analysis, changes_page, metrics, page
 from sentiment.reviews.sources import Reviews
 from sentiment.scoring import explain
 from sentiment.scoring.infer import Model, Predictions
@@ -112,7 +112,8 @@ def write(
         chosen[name] = describe(rows, reviews, predictions, model)
     paths = [stem.with_name(f"{stem.name}-report.{ending}") for ending in ("html", "json", "csv")]
     title = f"{model.folder.parent.name}/{model.folder.name} on {stem.name} ({reviews.source})"
-    shown = page.make(title, content, chosen, names)
+    more = changes_page.make(extra["robustness"]) if "robustness" in extra else []
+    shown = page.make(title, content, chosen, names, more)
     files.write_text(paths[0], shown)
     for row in (row for rows in chosen.values() for row in rows):
         row["explanation"] = row["explanation"] and row["explanation"].as_dict()
