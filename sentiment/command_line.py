@@ -100,10 +100,9 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
         except UserError as error:
             parser.error(str(error))
     arguments, unknown = parser.parse_known_args(argv)
-    known = {item.name for item in dataclasses.fields(Params)}
+    known = {flag(item.name): item.name for item in dataclasses.fields(Params)}
     for word in unknown:
-        name = word.split("=")[0].lstrip("-").replace("-", "_")
-        if word.startswith("--") and name in known:
+        if name := known.get(word.split("=")[0]):
             fixed = "preset" not in arguments and name not in EVALUATE
             why = ": the trained model has fixed it" if fixed else ""
             parser.error(f"{flag(name)} is not read here{why}")
@@ -111,7 +110,7 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
         parser.error(f"{unknown[0]!r} begins with a hyphen: put -- before the reviews")
     if unknown:
         parser.error(f"unknown: {' '.join(unknown)}")
-    given = {name: value for name, value in vars(arguments).items() if name in known}
+    given = {name: value for name, value in vars(arguments).items() if name in known.values()}
     # Models are read, reviews and encoders kept, where the scripts are if not here.
     for name in FOLDERS:
         if name in given:  # downloads go into them, too

@@ -35,6 +35,8 @@ for command, says in (
     ("model_evaluate.py --compare none", "no model in none"),
     ("model_evaluate.py --compare reviews.csv", "no model in reviews.csv"),
     ("model_evaluate.py --max-length 16", "the trained model has fixed it"),
+    ("model_predict.py --no-ngrams good", "--no-ngrams is not read here: the trained model has"),
+    ("model_train.py --ngrams", "unknown: --ngrams"),
     ("model_evaluate.py --device gpu", "--device gpu: TensorFlow sees none here"),
     ("model_predict.py --input in.csv good", "--input scores a file: leave out"),
     ("model_predict.py --input in.csv --explain", "--input scores a file: leave out"),

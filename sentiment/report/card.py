@@ -95,8 +95,9 @@ def make(
         "",
         "## Figures",
         "",
-        f"Dev accuracy {results['dev_accuracy']:.4f} after epoch {results['best_epoch']}, which "
-        "was kept for it"
+        f"Dev accuracy {results['dev_accuracy']:.4f}"
+        + (" of both sides, each fifth weighed by the others" if details.get("mixture") else "")
+        + f"; epoch {results['best_epoch']} was kept"
         + (f"; version {origin}, of which this one has all but the threshold." if origin else "."),
         "",
     ]

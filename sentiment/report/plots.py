@@ -54,7 +54,8 @@ def history(
         axis.margins(y=0.15)
         axis.grid(alpha=0.3)
         axis.legend()
-    figure.suptitle("Train: the texts learnt from, single sentences among them; dev: whole reviews")
+    what = "train: the texts learnt from, single sentences among them; dev: whole reviews"
+    figure.suptitle(f"The encoder alone; {what}")
     figure.savefig(path, dpi=130)
     plt.close(figure)
 
