@@ -135,7 +135,8 @@ def mixture(params: Any, preprocessing: Any) -> Any:
     train, _ = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
     stored = common.ROOT / "results" / "presets" / "default-0.json"
     found = json.loads(stored.read_text(encoding="utf-8"))["train"]["sides"]["mixture"]
-    return Mixture(linear.fit(train, preprocessing, 2, params.seed, balanced=False), **found)
+    side = linear.fit(train, preprocessing, 2, params.seed, balanced=False, with_sentences=True)
+    return Mixture(side, **found)
 
 
 def need(*names: str) -> None:

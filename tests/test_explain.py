@@ -15,6 +15,7 @@ TEXTS = [
     "a good movie",
     "bad",
     "the bad <br /> movie , " + " ".join(LETTERS) + " good",  # longer than the 16 tokens it reads
+    "@a good (www.a.b) movie , @b",
 ]
 
 
@@ -45,6 +46,12 @@ def test_the_words_that_decide_are_named(loaded):
         found = explain.explain(loaded, text)
         strongest = max(found.parts, key=lambda part: abs(part.value))
         assert found.text_of(strongest) == word and sign * strongest.value > 0
+
+
+def test_addresses_and_handles_are_shown_unread(loaded):
+    found = explain.explain(loaded, TEXTS[3])
+    unread = [word for word, seen in zip(found.words, found.read, strict=True) if not seen]
+    assert unread == ["@a", "@b"]
 
 
 def test_words_beyond_the_max_length_are_unread(loaded):

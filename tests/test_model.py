@@ -1,5 +1,7 @@
 """The model on a tiny encoder: what it reads and how it computes."""
 
+import re
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -9,6 +11,7 @@ from conftest import ALPHABET, VOCABULARY, ids_of
 from params import Params
 from sentiment.model import versions
 from sentiment.model.classifier import INPUTS, build_classifier, divide_logits, mean_of_tokens
+from sentiment.reviews.truncation import ADDRESSES
 
 
 def read(preprocessing, *texts: str) -> list[list[int]]:
@@ -42,6 +45,28 @@ def test_mark_up_is_removed_and_words_in_angle_brackets_stay(preprocessing):
     text = 'good<br /><br/>bad <sigh> <I>a</I><BR><p class="x">b</p>'
     clean = "good bad < s ##i ##g ##h > a b"
     assert read(preprocessing(64), text) == [ids_of(*clean.split())]
+
+
+@pytest.mark.parametrize(
+    "text, same",
+    [
+        ("@Mary_12 good a", "good a"),
+        ("a good, j @b @c! bad", "a good, j ! bad"),
+        ("a https://example.com/b?c=d. good", "a . good"),
+        ("bad (a www.example.com/b)", "bad (a )"),
+        ("bad (www.example.com) a", "bad ) a"),
+        ('HTTP://EXAMPLE.COM "good"', ' "good"'),
+        ('<a href="http://example.com">good</a>', "good"),
+    ],
+)
+def test_web_addresses_and_handles_are_not_read(preprocessing, text, same):
+    assert read(preprocessing(64), text) == read(preprocessing(64), same)
+
+
+@pytest.mark.parametrize("text", ["awww...good", "good@b.c", "@ good", "http://", "good www."])
+def test_words_like_addresses_are_read(text):
+    assert tf.strings.regex_replace(text, ADDRESSES, " ").numpy().decode() == text
+    assert re.sub(ADDRESSES, " ", text) == text
 
 
 @pytest.mark.parametrize(

@@ -13,10 +13,13 @@ from conftest import LETTERS, VOCABULARY, run_script, write_csv
 from scipy import sparse
 
 from sentiment import machine
+from sentiment.logits import mean_loss
+from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import FACTORS, Ngrams
+from sentiment.reviews.sentences import sentences
 from sentiment.scoring import explain, infer
 from sentiment.scoring.answers import answers
-from sentiment.training import calibration, linear
+from sentiment.training import calibration, linear, mixture
 
 FLAGS = ["--max-length", "8", "--truncation", "head", "--batch-size", "16", "--epochs", "2"]
 FLAGS += ["--sentence-share", "0", "--precision", "float32", "--data", "reviews.csv"]
@@ -253,8 +256,21 @@ def test_word_pieces_of_any_vocabulary_have_places_of_their_own():
 
 def test_label_that_is_not_among_the_reviews_gets_its_odds_alone():
     features = sparse.csr_matrix(np.ones((9, 4), np.float32))
-    weights, constant = linear.fit_one(features, np.zeros(9, bool), 0, False)
+    rows = linear.Rows(features, np.zeros(9, bool), np.ones(9))
+    weights, constant = linear.fit_one(rows, np.arange(9) < 2, 0, False)
     assert not weights.any() and constant == pytest.approx(np.log(0.5 / 9.5))
+
+
+def test_sentences_learnt_from_make_it_better_at_short_texts(imdb_train, minilm_pair):
+    """On sentences of reviews that it has not seen."""
+    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    chance = np.random.default_rng(0).permutation(len(imdb_train.ids))[:2500]
+    seen, new = imdb_train.take(chance[:2000]), sentences(imdb_train.take(chance[2000:]))
+    losses = []
+    for with_sentences in (False, True):
+        ngrams = linear.fit(seen, read, 2, 0, False, with_sentences)
+        losses.append(mean_loss(mixture.logits(ngrams, new, read), new.labels))
+    assert losses[1] < losses[0] - 0.004
 
 
 def test_side_that_says_nothing_weighs_nothing():

@@ -15,7 +15,7 @@ from sentiment.encoders.bert import INPUTS
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
-from sentiment.reviews.truncation import ENTITIES, MARKUP, kept_tokens
+from sentiment.reviews.truncation import ADDRESSES, ENTITIES, MARKUP, kept_tokens
 
 
 class Preprocessing(tf.Module):
@@ -33,7 +33,7 @@ class Preprocessing(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def tokens(self, text: tf.Tensor) -> tf.RaggedTensor:
         """string [N] -> int32 [N, (tokens)]: the ids of all tokens, without special ones."""
-        for pattern, sign in ((MARKUP, " "), *ENTITIES):
+        for pattern, sign in ((MARKUP, " "), (ADDRESSES, " "), *ENTITIES):
             text = tf.strings.regex_replace(text, pattern, sign)
         tokens = self.preprocessor.tokenize(text)
         if tokens.ragged_rank > 1:  # TF Hub's BERT tokenisers: [N, (words), (pieces)]

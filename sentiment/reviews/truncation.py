@@ -1,5 +1,5 @@
-"""What of a review's text is read: mark-up goes, entities become signs, and of a long review some
-tokens stay.
+"""What of a review's text is read: mark-up, web addresses and handles go, entities become signs,
+and of a long review some tokens stay.
 """
 
 from __future__ import annotations
@@ -11,6 +11,12 @@ MARKUP = (
     r"(\s[^<>]*)?/?>"
 )
 
+# Web addresses and handles (@name) name somebody and judge nothing; "Awww..." is none, and the
+# full stop behind one is its sentence's. Blanks are spelt out, as \s means more to Python.
+ADDRESSES = (
+    r"(?i)(?:https?://|(?:^|[ \t\r\n(])www\.)[a-z0-9](?:[^ \t\r\n<>]*[^ \t\r\n<>.,;:!?)\"'])?"
+    r"|(?:^|[ \t\r\n])@[a-z0-9_]+"
+)
 
 # HTML's names of signs that reviews hold, decoded after that, once: `&amp;lt;` is `&lt;`. Few, and
 # in lower case as they are written: they take 1 % of the tokenisation.

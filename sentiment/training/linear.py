@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -12,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import ROOT, Ngrams
+from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 from sentiment.reviews.splits import limit
 
@@ -20,6 +22,8 @@ LEAST = 5  # reviews that an n-gram must be in
 STRENGTHS = (3.0, 10.0, 30.0)  # scikit-learn's C: the inverse of the regularisation
 HELD_OUT = 0.2  # share of the reviews on which the strength is chosen
 PASSES = 30  # of the solver, which is close enough then
+# Single sentences of each review, and what one counts: they make it better at short texts.
+SENTENCES, SENTENCE_WEIGHT = 2, 0.1
 
 
 def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sparse.csr_matrix:
@@ -38,52 +42,78 @@ def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sp
 
 
 def fit(
-    reviews: Reviews, preprocessing: Preprocessing, labels: int, seed: int, balanced: bool
+    reviews: Reviews,
+    preprocessing: Preprocessing,
+    labels: int,
+    seed: int,
+    balanced: bool,
+    with_sentences: bool,
 ) -> Ngrams:
     """The n-gram side of these reviews; its strength is chosen among them.
 
     Of more than two labels each is fitted against the rest. `balanced`: each label counts alike.
+    `with_sentences`: single sentences of the reviews are learnt from besides.
     """
     reviews = limit(reviews, MOST, seed)
     ngrams = Ngrams(labels)
-    found = matrix(reviews, preprocessing, ngrams)
+    texts = reviews
+    for number in range(SENTENCES if with_sentences else 0):
+        texts = texts.join(sentences(reviews, number))
+    counts_as = np.full(len(texts.ids), SENTENCE_WEIGHT)
+    counts_as[: len(reviews.ids)] = 1
+    found = matrix(texts, preprocessing, ngrams)
     counts = np.asarray(found.sum(axis=1)).ravel()
-    kept = np.flatnonzero(np.asarray(found.sum(axis=0)).ravel() >= LEAST)
+    of_reviews = found[: len(reviews.ids)]
+    kept = np.flatnonzero(np.asarray(of_reviews.sum(axis=0)).ravel() >= LEAST)
     found = (sparse.diags(np.maximum(counts, 1) ** -ROOT) @ found[:, kept]).tocsr()
+    chosen = np.random.default_rng(seed).permutation(len(reviews.ids))
+    held = np.isin(texts.ids, [reviews.ids[row] for row in chosen[: round(HELD_OUT * len(chosen))]])
     table, constant = np.zeros((ngrams.size, ngrams.width), np.float32), np.zeros(ngrams.width)
     for column in range(ngrams.width if len(kept) else 0):
-        truth = reviews.labels == (1 if ngrams.width == 1 else column)
-        table[kept, column], constant[column] = fit_one(found, truth, seed, balanced)
+        truth = texts.labels == (1 if ngrams.width == 1 else column)
+        rows = Rows(found, truth, counts_as)
+        table[kept, column], constant[column] = fit_one(rows, held, seed, balanced)
     ngrams.table.assign(table)
     ngrams.constant.assign(constant)
     return ngrams
 
 
-def fit_one(
-    features: sparse.csr_matrix, truth: np.ndarray, seed: int, balanced: bool
-) -> tuple[np.ndarray, float]:
-    """(weight of each feature, constant) of one label against the rest, bool [N]."""
-    if truth.all() or not truth.any():  # none of a rare label is among MOST reviews
-        odds = (truth.sum() + 0.5) / ((~truth).sum() + 0.5)
-        return np.zeros(features.shape[1], np.float32), float(np.log(odds))
-    chance = np.random.default_rng(seed).permutation(len(truth))
-    held = chance[: round(HELD_OUT * len(truth))]
-    rest = np.setdiff1d(chance, held)
-    best = STRENGTHS[0]
-    if len(set(truth[rest])) == 2 and len(held):
+class Rows(NamedTuple):
+    """Reviews, and sentences of them, to tell one label from the rest."""
+
+    features: sparse.csr_matrix
+    truth: np.ndarray  # bool [N]
+    counts_as: np.ndarray  # float [N]: a review 1, a sentence less
+
+    def take(self, which: np.ndarray) -> Rows:
+        return Rows(*(one[which] for one in self))
+
+
+def fit_one(rows: Rows, held: np.ndarray, seed: int, balanced: bool) -> tuple[np.ndarray, float]:
+    """(weight of each feature, constant) of one label against the rest, of which the rows that are
+    `held`, bool [N], choose the strength.
+    """
+    if rows.truth.all() or not rows.truth.any():  # none of a rare label is among MOST reviews
+        odds = (rows.truth.sum() + 0.5) / ((~rows.truth).sum() + 0.5)
+        return np.zeros(rows.features.shape[1], np.float32), float(np.log(odds))
+    # By reviews alone: with their sentences it takes longer and chooses no better.
+    best, rest = STRENGTHS[0], rows.take(~held & (rows.counts_as == 1))
+    if len(set(rest.truth)) == 2 and held.any():
+        asked = rows.take(held & (rows.counts_as == 1))
         scores = []
         for strength in STRENGTHS:
-            weights, constant = solve(features[rest], truth[rest], strength, seed, balanced)
-            scores.append(np.mean((features[held] @ weights + constant > 0) == truth[held]))
+            weights, constant = solve(rest, strength, seed, balanced)
+            scores.append(np.mean((asked.features @ weights + constant > 0) == asked.truth))
         best = STRENGTHS[int(np.argmax(scores))]
-    return solve(features, truth, best, seed, balanced)
+    return solve(rows, best, seed, balanced)
 
 
-def solve(
-    features: sparse.csr_matrix, truth: np.ndarray, strength: float, seed: int, balanced: bool
-) -> tuple[np.ndarray, float]:
+def solve(rows: Rows, strength: float, seed: int, balanced: bool) -> tuple[np.ndarray, float]:
     """(weight of each feature, constant) at a strength."""
-    with_one, without = (np.asarray((features[truth == one] > 0).sum(0)) + 1 for one in (1, 0))
+    reviews = rows.take(rows.counts_as == 1)
+    with_one, without = (
+        np.asarray((reviews.features[reviews.truth == one] > 0).sum(0)) + 1 for one in (1, 0)
+    )
     ratios = np.log((with_one / with_one.sum()) / (without / without.sum())).ravel()
     solver = LogisticRegression(
         C=strength,
@@ -96,5 +126,6 @@ def solve(
     )
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        solver.fit((features @ sparse.diags(ratios)).tocsr(), truth)
+        weighted = (rows.features @ sparse.diags(ratios)).tocsr()
+        solver.fit(weighted, rows.truth, sample_weight=rows.counts_as)
     return solver.coef_[0] * ratios, float(solver.intercept_[0])

@@ -37,7 +37,9 @@ def join(
     started = time.time()
     balanced = params.class_weight == "balanced"
     count = 2 if dev_logits.ndim == 1 else dev_logits.shape[1]
-    ngrams = linear.fit(train, classifier.preprocessing, count, params.seed, balanced)
+    ngrams = linear.fit(
+        train, classifier.preprocessing, count, params.seed, balanced, params.sentence_share > 0
+    )
     side = logits(ngrams, dev, classifier.preprocessing)
     temperature = fit_temperature(side, dev.labels)
     side = side / temperature
