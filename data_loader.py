@@ -14,6 +14,7 @@ import tensorflow as tf
 from params import Params
 from sentiment.errors import log
 from sentiment.model.classifier import INPUTS, Preprocessing
+from sentiment.reviews.beside import beside
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 from sentiment.reviews.splits import limit
@@ -71,7 +72,9 @@ def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params)
         for number in rounds:
             left = wanted - number * len(reviews.ids)
             some = limit(reviews, left, params.split_seed)
-            texts = texts.join(sentences(some, number, epoch * len(rounds)))
+            more = sentences(some, number, epoch * len(rounds))
+            shown = [beside(text, str(params.split_seed)) for text in more.texts]
+            texts = texts.join(more._replace(texts=shown))
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
         log(f"besides, in each epoch: {found:,} single sentences of these reviews")

@@ -11,6 +11,7 @@ import data_loader
 from data_loader import Lessons
 from params import Params
 from sentiment.reviews import sources
+from sentiment.reviews.beside import beside
 from sentiment.reviews.sentences import sentences
 from sentiment.training import summary
 
@@ -110,6 +111,23 @@ def test_further_sentences_of_a_review_are_other_ones():
     assert sentences(rows, 0, after=1).texts == found[1]
 
 
+def test_a_fifth_of_the_sentences_get_one_beside_them_that_judges_nothing(preprocessing):
+    texts = [f"a b c d {number}." for number in range(2000)]
+    found = [beside(text, "0") for text in texts]
+    longer = [(old, new) for old, new in zip(texts, found, strict=True) if old != new]
+    assert 350 < len(longer) < 450 and found == [beside(text, "0") for text in texts]
+    before = [new for old, new in longer if new.endswith(f" {old}")]
+    behind = [new for old, new in longer if new.startswith(f"{old} ")]
+    assert len(before) + len(behind) == len(longer) and min(len(before), len(behind)) > 150
+    assert not any("{" in new for new in found) and found != [beside(text, "1") for text in texts]
+    review = " ".join(f"{one} b c d." for one in LETTERS)
+    rows = sources.canonical([(review, 0)], "made up")
+    params = Params(sentence_share=16, max_length=64)
+    lessons = data_loader.make_lessons(rows, preprocessing(64), params)
+    lengths = [len(ids["input_word_ids"]) for ids, _ in lessons.sentences_of(0)]
+    assert set(lengths) > {7}, "some are as they were, some longer"
+
+
 def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     texts = [" ".join(f"{a} {b} {a} {b}." for b in LETTERS[:9]) for a in LETTERS[9:15]]
     rows = sources.canonical([(text, 0) for text in texts], "made up")
@@ -118,8 +136,8 @@ def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     assert (lessons.reviews, lessons.sentences, lessons.steps(4)) == (6, 9, 4)
     train = [tuple(row) for row in flat(rows_in(data_loader.train_batches(lessons, params)))]
     epochs = [train[start : start + 15] for start in range(0, 45, 15)]
-    wholes = [{row for row in epoch if len(row) > 20} for epoch in epochs]
-    short = [{row for row in epoch if len(row) <= 20} for epoch in epochs]
+    wholes = [{row for row in epoch if len(row) > 40} for epoch in epochs]
+    short = [{row for row in epoch if len(row) <= 40} for epoch in epochs]
     assert wholes[0] == wholes[1] == wholes[2] and len(wholes[0]) == 6
     assert len(set.union(*short)) == 3 * 9
     assert data_loader.epoch_tokens(lessons, 3) == [sum(map(len, e)) for e in epochs]

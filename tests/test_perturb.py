@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sentiment.errors import UserError
-from sentiment.report import perturb, words
+from sentiment.report import perturb
+from sentiment.reviews import words
 
 KNOWN = {
     "first_names": words.names,

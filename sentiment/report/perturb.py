@@ -14,7 +14,7 @@ import string
 from collections.abc import Callable
 
 from sentiment.errors import UserError
-from sentiment.report.words import (
+from sentiment.reviews.words import (
     WORDS,
     Known,
     known_faiths,
