@@ -61,9 +61,12 @@ class Lessons(NamedTuple):
         return self.encoded.take(self.reviews).concatenate(self.sentences_of(number))
 
 
-def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params) -> Lessons:
+def make_lessons(
+    reviews: Reviews, preprocessing: Preprocessing, params: Params, also: Reviews | None = None
+) -> Lessons:
     """What a training learns from: `reviews`, and in each epoch --sentence-share sentences of each,
     as far as it has them: the next ones in every epoch, from the beginning again after the last.
+    And the short texts `also`.
     """
     wanted = round(len(reviews.ids) * params.sentence_share)
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
@@ -75,9 +78,11 @@ def make_lessons(reviews: Reviews, preprocessing: Preprocessing, params: Params)
             more = sentences(some, number, epoch * len(rounds))
             shown = [beside(text, str(params.split_seed)) for text in more.texts]
             texts = texts.join(more._replace(texts=shown))
+        texts = texts.join(also) if also else texts
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
-        log(f"besides, in each epoch: {found:,} single sentences of these reviews")
+        other = f", {len(also.ids):,} of them of {also.source}" if also else ""
+        log(f"besides, in each epoch: {found:,} single sentences of these reviews{other}")
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 

@@ -2,7 +2,7 @@
 
     python model_evaluate.py                       # dev: exactly the reviews held out at training
     python model_evaluate.py --split test --report # the 25,000 official test reviews of IMDB
-    python model_evaluate.py --split rotten-tomatoes   # 8,530 short sentences, never seen
+    python model_evaluate.py --split rotten-tomatoes   # short sentences, never seen
     python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
     python model_evaluate.py --compare saved_model/1   # the newest model against another
     python model_evaluate.py --robustness          # do typos, names or places change its answers?

@@ -45,6 +45,7 @@ def main() -> int:
 
     # Reviews. Those that cannot be had are said before TensorFlow's seconds.
     reviews, labels = splits.load_train(params)
+    also = splits.load_also(params, labels)
     train, dev = splits.train_and_dev(reviews, labels, params)
 
     device, precision = machine.start(params.precision, params.deterministic, params.device)
@@ -85,7 +86,7 @@ def main() -> int:
     health.of_reviews(train, dev, labels, share_cut)
     precision, difference = check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
-    lessons = data_loader.make_lessons(train, classifier.preprocessing, params)
+    lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also)
     last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
     padding = data_loader.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")
@@ -182,6 +183,9 @@ def read_settings() -> Params:
     again = "train with the settings of this results.json; a flag beside it overrides"
     parser.add_argument("--from-run", metavar="FILE", help=again)
     params, _ = command_line.parse(parser)
+    if params.also == "auto":
+        fits = params.data == "imdb" and params.sentence_share and not params.train_examples
+        params = dataclasses.replace(params, also="rotten-tomatoes" if fits else "none")
     is_try = params.train_examples or params.dev_examples
     if is_try and not any(word.startswith("--model-folder") for word in sys.argv):
         folder = str(Path(params.model_folder) / "quick")

@@ -148,8 +148,14 @@ def carry_out(run: Run) -> dict[str, Any]:
         "memory_gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30,
         "system": f"{platform.system()} {platform.machine()}",
         "train": train,
-        "evaluations": {split: read_json(scored / f"{split}.json") for split in run.splits},
+        "evaluations": {split: evaluation(scored, split) for split in run.splits},
     }
+
+
+def evaluation(folder: Path, split: str) -> dict[str, Any]:
+    """A split's figures, or those of the part of it that was not learnt from."""
+    held_out = folder / f"{split}-held-out.json"
+    return read_json(held_out if held_out.exists() else folder / f"{split}.json")
 
 
 def finished(folder: Path) -> list[Path]:

@@ -75,6 +75,8 @@ def recipe(settings: dict[str, Any]) -> str:
         kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
         parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
+    if settings.get("also") == "rotten-tomatoes":
+        parts.append("four fifths of Rotten Tomatoes' sentences")
     if settings.get("ngrams"):  # a setting that later commits have
         parts.append("n-grams of the whole review")
     return "; ".join(parts)

@@ -27,6 +27,11 @@ for command, says in (
     (PAIR.replace("16", "65"), "reads at most 64 tokens"),
     ("model_train.py some words", "unknown: some words"),
     ("model_train.py --labels pos", "two or more different names"),
+    ("model_train.py --also imdb", "--also"),
+    (
+        "model_train.py --data reviews.csv --labels neg,pos,other --also rotten-tomatoes",
+        "--also rotten-tomatoes: it has two labels, and --labels 3",
+    ),
     ("model_evaluate.py --threshold 1", "between 0 and 1"),
     ("model_evaluate.py --threshold nan", "between 0 and 1"),
     ("model_evaluate.py --threshold 0.5 --target-precision 0.9", "give one"),

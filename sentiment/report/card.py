@@ -16,10 +16,11 @@ SPLITS = {
     "test": "IMDB's official test split",
     "dev-sentences": "one sentence of each dev review",
     "rotten-tomatoes": "Rotten Tomatoes sentences, never trained on",
+    "rotten-tomatoes-held-out": "Rotten Tomatoes sentences, the fifth that was not learnt from",
 }
 RECIPE = ("max_length", "truncation", "head_share", "ngrams", "pooling", "epochs", "batch_size")
 RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
-RECIPE += ("label_smoothing", "sentence_share", "seed")
+RECIPE += ("label_smoothing", "sentence_share", "also", "seed")
 SIDES = ("encoder", "ngrams")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
@@ -67,6 +68,7 @@ def make(
     names = details["labels"]
     threshold = f": `{names[1]}` from a probability of {details['threshold']:.4g} on."
     sentences = results.get("train_sentences", 0)
+    others = " and of Rotten Tomatoes" if settings.get("also") == "rotten-tomatoes" else ""
     origin = details.get("made_from")
     lines = [
         f"# Sentiment model {number}",
@@ -78,7 +80,7 @@ def make(
         "## Data",
         "",
         f"{results['data']}: {results['train_reviews']:,} reviews to learn from"
-        + (f" and {sentences:,} single sentences of theirs" if sentences else "")
+        + (f" and {sentences:,} single sentences of theirs{others}" if sentences else "")
         + f", {results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows "
         f"left out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
         "",
@@ -114,12 +116,12 @@ def make(
     lines += ["## Limits", ""]
     lines += [f"- {limit}" for limit in limits(details, evaluations)]
     lines += ["", "## Licences and credits", ""]
-    encoder, data = settings["encoder"], settings["data"]
+    encoder, data, also = (settings.get(name, "none") for name in ("encoder", "data", "also"))
     lines.append(
         f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
-    if any(one["split"] == "rotten-tomatoes" for one in evaluations):
+    if any("rotten-tomatoes" in one["split"] for one in [*evaluations, {"split": also}]):
         lines.append(f"- {CREDITS['rotten-tomatoes']}")
     return "\n".join(lines) + "\n"
 
@@ -174,7 +176,7 @@ def limits(details: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[s
     ]
     if settings["data"] == "imdb":
         found.append("Trained on movie reviews: other goods and other kinds of text are untried.")
-    if short := by_split.get("rotten-tomatoes"):
+    if short := by_split.get("rotten-tomatoes", by_split.get("rotten-tomatoes-held-out")):
         found.append(
             f"Short texts: {short['accuracy']:.4f} right on single sentences, with a calibration "
             f"error of {short['calibration_error']:.4f} there."

@@ -20,6 +20,7 @@ from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
+HELD_OUT = 5  # of the sentences of --also, one in so many is not learnt from
 BACKWARDS = (
     ["pos", "neg"],
     ["positive", "negative"],
@@ -102,6 +103,24 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
+def load_also(params: Params, labels: list[str]) -> Reviews | None:
+    """The short texts of --also that are learnt from. Raises UserError with more than two labels,
+    which they do not have.
+    """
+    if params.also != "rotten-tomatoes":
+        return None
+    if len(labels) > 2:
+        raise UserError(f"--also {params.also}: it has two labels, and --labels {len(labels)}")
+    return rotten_tomatoes(params, held_out=False)
+
+
+def rotten_tomatoes(params: Params, held_out: bool) -> Reviews:
+    """The fifth of these sentences that no --also learns from, or the others, by their texts."""
+    every = sources.load_rotten_tomatoes(params)
+    chance = [int(key[:8], 16) % HELD_OUT for key in every.ids]
+    return every.take(row for row, one in enumerate(chance) if (one == 0) == held_out)
+
+
 def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
     """The reviews that evaluate scores, and what to call them: the split's or the file's name.
 
@@ -116,7 +135,10 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
             )
         return own_files.load_file(params, details["labels"]), Path(params.data).name
     if params.split == "rotten-tomatoes":
-        return sources.load_rotten_tomatoes(params), params.split
+        if details["settings"].get("also") != "rotten-tomatoes":
+            return sources.load_rotten_tomatoes(params), params.split
+        log(f"the model has learnt from the others: one in {HELD_OUT} of these sentences is scored")
+        return rotten_tomatoes(params, held_out=True), f"{params.split}-held-out"
     if params.split == "test":
         return sources.load_imdb("test", params), "test"
     if trained_on == "imdb":

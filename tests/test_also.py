@@ -1,0 +1,45 @@
+"""--also rotten-tomatoes: four fifths of these sentences are learnt from, the rest is scored."""
+
+import json
+
+from conftest import ROOT, made_up_rows, run_script, write_csv
+
+from params import Params
+from sentiment.reviews import sources, splits
+
+DATA = ["--data-folder", str(ROOT / "data")]
+
+
+def test_what_is_learnt_and_what_is_scored_share_no_text():
+    params = Params(also="rotten-tomatoes", data_folder=str(ROOT / "data"))
+    learnt = splits.load_also(params, ["neg", "pos"])
+    scored, name = splits.load_split(
+        Params(split="rotten-tomatoes", data_folder=params.data_folder),
+        {"settings": {"data": "imdb", "also": "rotten-tomatoes"}, "labels": ["neg", "pos"]},
+    )
+    every = sources.load_rotten_tomatoes(params)
+    assert sorted(learnt.ids + scored.ids) == sorted(every.ids)
+    keys = [set(map(sources.text_key, part.ids)) for part in (learnt, scored)]
+    assert not keys[0] & keys[1] and 0.18 < len(scored.ids) / len(every.ids) < 0.22
+    assert name == "rotten-tomatoes-held-out"
+    assert splits.load_also(Params(), ["neg", "pos"]) is None
+
+
+def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_path):
+    write_csv(tmp_path / "reviews.csv", made_up_rows(100))
+    pair = ["--encoder", tiny_pair.encoder, "--preprocessor", tiny_pair.preprocessor, *DATA]
+    flags = ["--data", "reviews.csv", "--max-length", "8", "--batch-size", "128", "--no-ngrams"]
+    flags += ["--sentence-share", "0", "--also", "rotten-tomatoes"]
+    done = run_script("model_train.py", *pair, *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert " of them of Rotten Tomatoes" in done.stderr
+    flags = ["--split", "rotten-tomatoes", *DATA]
+    done = run_script("model_evaluate.py", *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "one in 5 of these sentences is scored" in done.stderr
+    folder = tmp_path / "saved_model" / "1-evaluation"
+    found = json.loads((folder / "rotten-tomatoes-held-out.json").read_text())
+    assert 1_500 < found["reviews"] < 1_900
+    card = (folder / "model_card.md").read_text()
+    assert "the fifth that was not learnt from" in card and "never trained on" not in card
+    assert "single sentences of theirs and of Rotten Tomatoes" in card
