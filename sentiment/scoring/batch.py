@@ -36,6 +36,7 @@ Progress = Callable[[int], None]  # called with how many are done
 # Texts and what to call as they are done -> label, probability and cut of each.
 Answer = Callable[[list[str], Progress], Iterator[dict[str, Any]]]
 Columns = dict[str, Any]  # name -> Arrow type or its name
+Refused = list[tuple[int, str]]  # a row's number, and why it cannot be scored
 
 
 class Job:
@@ -84,10 +85,14 @@ class Job:
             return tables.read(sys.stdin.buffer, self.kind, "standard input", self.form)
         return tables.read_file(self.path, self.kind, self.form)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process that scores parts of it gets: the lock stays here."""
+        return self.__dict__ | {"lock": None}
+
     def score(
         self, rows: list[Row], answer_all: Answer, progress: Progress
-    ) -> tuple[list[dict[str, Any]], int]:
-        """(the rows with what is added to them, how many were refused); the first are named."""
+    ) -> tuple[list[dict[str, Any]], Refused]:
+        """(the rows with what is added to them, which of them were refused)."""
         texts = [tables.text_of(row.values, self.text_columns) for row in rows]
         problems = [row.error or problem_of(text) for row, text in zip(rows, texts, strict=True)]
         good = [number for number, problem in enumerate(problems) if not problem]
@@ -95,15 +100,19 @@ class Job:
         answers = dict(zip(good, answer_all(texts, progress), strict=True))
         scored = []
         for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
-            self.refused += bool(problem)
-            if problem and self.refused <= NAMED:
-                log(f"row {row.number}: {problem}: not scored")
             answer = answers.get(number, {})
             every = answer.get("probabilities", {})
             added = answer | {f"{PROBABILITY}{label}": one for label, one in every.items()}
             added["error"] = problem or None
             scored.append(row.values | {ours: added.get(name) for name, ours in self.names.items()})
-        return scored, len(rows) - len(good)
+        refused = [(row.number, one) for row, one in zip(rows, problems, strict=True) if one]
+        return scored, refused
+
+    def name(self, refused: Refused) -> None:
+        """Name refused rows on standard error, the first of the whole input."""
+        for number, problem in refused[: max(NAMED - self.refused, 0)]:
+            log(f"row {number}: {problem}: not scored")
+        self.refused += len(refused)
 
 
 def problem_of(text: Any) -> str:
@@ -127,7 +136,11 @@ def parts_of(
     with closing(job.rows()) as rows:
         done = sum(1 for _ in itertools.islice(rows, before))
         while part := list(itertools.islice(rows, PART)):
-            yield job.score(part, answer, lambda count, start=done: progress(start + count))
+            scored, refused = job.score(
+                part, answer, lambda count, start=done: progress(start + count)
+            )
+            job.name(refused)
+            yield scored, len(refused)
             done += len(part)
             progress(done)
 
@@ -222,9 +235,23 @@ def checksum(content: bytes) -> str:
     return f"{zlib.crc32(content):08x}"
 
 
+def number_in(part: Path) -> int:
+    """Which part of its input this is, from 0 on: it stands in its name."""
+    return int(part.name.split(".")[0].removeprefix("part-"))
+
+
 def refused_in(part: Path) -> int:
     """How many rows of a part were refused: it stands in its name."""
     return int(part.name.split(".")[1])
+
+
+def write_part(target: Path, number: int, refused: int, content: bytes) -> Path:
+    """Write a part of `target`: the number, how many rows were refused and the checksum are in its
+    name, so all appear at once.
+    """
+    path = parts_folder(target) / f"part-{number:06d}.{refused}.{checksum(content)}"
+    files.write_bytes(path, content)
+    return path
 
 
 def to_file(
@@ -241,11 +268,7 @@ def to_file(
     try:
         for scored, bad in parts_of(job, answer, progress, count):
             content = part_of(kind, scored, job.columns, form)
-            # Its number of refused rows and its checksum are in its name: all appear at once.
-            name = f"part-{len(parts):06d}.{bad}.{checksum(content)}"
-            path = parts_folder(target) / name
-            files.write_bytes(path, content)
-            parts = [*parts, path]
+            parts = [*parts, write_part(target, len(parts), bad, content)]
             count, refused = count + len(scored), refused + bad
         join(parts, kind, job.columns, form, target)
         shutil.rmtree(parts_folder(target))
