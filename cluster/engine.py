@@ -24,7 +24,7 @@ from sentiment import machine
 from sentiment.command_line import DEBUG
 from sentiment.errors import UserError
 from sentiment.reviews import tables
-from sentiment.scoring import batch, infer
+from sentiment.scoring import batch, infer, written
 from sentiment.scoring.answers import answers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -173,7 +173,7 @@ def join(task: Task) -> int:
     parts = [done[number] for number in sorted(done)]
     kind = tables.kind_of(target, tables.WRITTEN)
     try:
-        batch.join(parts, kind, job.columns, batch.written_form(job, kind), target)
+        written.join(parts, kind, job.columns, batch.written_form(job, kind), target)
         shutil.rmtree(batch.parts_folder(target))
     except OSError as error:
         raise UserError(
@@ -217,7 +217,7 @@ class Worker:
         answer = partial(answers, self.model, fast=early if self.fast else None)
         scored, refused = job.score(rows, answer, lambda done: None)
         kind = tables.kind_of(target, tables.WRITTEN)
-        content = batch.part_of(kind, scored, job.columns, batch.written_form(job, kind))
+        content = written.part_of(kind, scored, job.columns, batch.written_form(job, kind))
         path = batch.write_part(target, number, len(refused), content)
         said = Scored(task, number, path, len(rows), refused, early, self.precision)
         return {"scored": [pickle.dumps(said)]}
