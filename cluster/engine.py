@@ -10,6 +10,7 @@ import itertools
 import logging
 import os
 import pickle
+import secrets
 import shutil
 import signal
 import sys
@@ -62,8 +63,12 @@ class Scored(NamedTuple):
     precision: str
 
 
-def import_ray() -> Any:
-    """Ray, quiet. Raises UserError where it is not installed."""
+def import_ray(address: str) -> Any:
+    """Ray, quiet; without an address, as it is started here. Raises UserError where it is not
+    installed.
+    """
+    if not address:  # it listens on every network, and would run whatever it is sent
+        os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing of a run is sent anywhere
     if DEBUG not in sys.argv:
         os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")

@@ -52,7 +52,7 @@ def main() -> int:
     details = versions.load_details(model)
     if arguments.fast:
         infer.require_fast(details)
-    ray = engine.import_ray()
+    ray = engine.import_ray(arguments.address)
     labels = details["labels"] if arguments.all_probabilities else []
     way = Way(model, params.precision, params.device, arguments.threads, arguments.fast)
     tasks: list[Task] = []
