@@ -30,7 +30,7 @@ from sentiment.scoring.answers import answers
 
 ROOT = Path(__file__).resolve().parent.parent
 NOT_SENT = ["data", "saved_model", "results", "benchmarks", "experiments", "tests", ".git"]
-FED = 64  # workers a reader can feed: results/cluster/scoring.json has both their rows a second
+FED = 64  # workers a reader; it could feed more: results/cluster/ has the rows a second of both
 
 
 class Task(NamedTuple):
