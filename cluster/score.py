@@ -61,7 +61,7 @@ def main() -> int:
         if not tasks:
             return 0
         workers = engine.connect(ray, arguments.address, arguments.workers, way)
-        log(f"{workers} workers, {way.threads} threads each, for {len(tasks)} files")
+        log(f"workers {workers}, threads of each {way.threads}, files {len(tasks)}")
         return score(ray, tasks, way, workers)
     finally:
         for task in tasks:

@@ -15,6 +15,7 @@ import argparse
 import csv
 import importlib.metadata
 import os
+import platform
 import signal
 import sys
 import threading
@@ -154,6 +155,10 @@ def main() -> None:
     package = {"beam": "apache-beam", "spark": "pyspark"}[arguments.engine]
     result = {
         "version": importlib.metadata.version(package),
+        "hardware": {"cpu": machine.cpu_name(), "cores": os.cpu_count()},
+        "python": platform.python_version(),
+        "runs": 1,
+        "workers": 2,
         "rows": len(rows),
         "seconds_with_start": seconds,
         "load_average": [load_before, os.getloadavg()[0]],

@@ -125,7 +125,7 @@ def test_two_machines_score_several_files(trained, tmp_path):
     finally:
         cluster.shutdown()
     assert done.returncode == 1, done.stderr
-    assert "2 workers" in done.stderr
+    assert "workers 2, threads of each 1, files 2" in done.stderr
     one, two = (
         pd.read_parquet(tmp_path / "out" / "one.parquet"),
         pd.read_csv(tmp_path / "out/two.csv"),
