@@ -81,7 +81,7 @@ def load(params: Params, fast: bool) -> Any:
 
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
-    from sentiment.scoring import batch, explain
+    from sentiment.scoring import batch, explain, written
     from sentiment.scoring.answers import answers, early_words
 
     # In a locale without UTF-8, Python has not decoded the arguments.
@@ -106,7 +106,7 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
             if not arguments.all_probabilities:
                 del row["probabilities"]
             row |= {"explanation": because.as_dict()} if because else {}
-            print(batch.as_json({"text": review} | row))
+            print(written.as_json({"text": review} | row))
             continue
         score, label = row["probability"], row["label"]
         print(f"input: {one_line(review):<{width}} : score: {score:.6f} : {label}")

@@ -43,6 +43,18 @@ def test_results_tables_are_those_of_the_jsons(monkeypatch):
         assert f"{module.START}\n\n{make()}\n\n{module.END}" in text
 
 
+def test_cluster_tables_are_those_of_the_jsons(monkeypatch):
+    module = load(ROOT / "cluster" / "table.py", monkeypatch)
+    text = (ROOT / "cluster" / "README.md").read_text(encoding="utf-8")
+    assert f"{module.START}\n\n{module.everything()}\n\n{module.END}" in text
+
+
+def test_what_was_reckoned_follows_from_what_was_measured(monkeypatch):
+    module = load(ROOT / "cluster" / "reckon.py", monkeypatch)
+    stored = json.loads((module.RESULTS / "reckoning.json").read_text(encoding="utf-8"))
+    assert stored == json.loads(json.dumps(module.reckon()))
+
+
 def test_first_figures_are_those_of_the_default():
     run = json.loads((ROOT / "results" / "presets" / "default-0.json").read_text(encoding="utf-8"))
     test, minutes = run["evaluations"]["test"], run["train"]["total_seconds"] / 60

@@ -6,9 +6,7 @@ that was cut off goes on after them, and the same parts give the same file.
 
 from __future__ import annotations
 
-import codecs
 import contextlib
-import io
 import itertools
 import json
 import shutil
@@ -23,19 +21,19 @@ from sentiment import files
 from sentiment.errors import UserError, log
 from sentiment.model.versions import DETAILS
 from sentiment.reviews import tables
-from sentiment.reviews.delimited import DEFAULT, Form, as_line, is_utf8
+from sentiment.reviews.delimited import DEFAULT, Form, is_utf8
 from sentiment.reviews.tables import Row
+from sentiment.scoring.written import as_json, join, part_of
 
 PART = 2048  # rows that are scored and written together
 NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
 ADDED = {"label": "string", "probability": "double", "cut": "bool", "note": "string"}
 ADDED |= {"error": "string"}
-ENDIAN = "le" if sys.byteorder == "little" else "be"
 PROBABILITY = "probability_"  # and a label's name: a column of --all-probabilities
 Progress = Callable[[int], None]  # called with how many are done
 # Texts and what to call as they are done -> label, probability and cut of each.
 Answer = Callable[[list[str], Progress], Iterator[dict[str, Any]]]
-Columns = dict[str, Any]  # name -> Arrow type or its name
+Refused = list[tuple[int, str]]  # a row's number, and why it cannot be scored
 
 
 class Job:
@@ -84,10 +82,14 @@ class Job:
             return tables.read(sys.stdin.buffer, self.kind, "standard input", self.form)
         return tables.read_file(self.path, self.kind, self.form)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process that scores parts of it gets: the lock stays here."""
+        return self.__dict__ | {"lock": None}
+
     def score(
         self, rows: list[Row], answer_all: Answer, progress: Progress
-    ) -> tuple[list[dict[str, Any]], int]:
-        """(the rows with what is added to them, how many were refused); the first are named."""
+    ) -> tuple[list[dict[str, Any]], Refused]:
+        """(the rows with what is added to them, which of them were refused)."""
         texts = [tables.text_of(row.values, self.text_columns) for row in rows]
         problems = [row.error or problem_of(text) for row, text in zip(rows, texts, strict=True)]
         good = [number for number, problem in enumerate(problems) if not problem]
@@ -95,15 +97,19 @@ class Job:
         answers = dict(zip(good, answer_all(texts, progress), strict=True))
         scored = []
         for number, (row, problem) in enumerate(zip(rows, problems, strict=True)):
-            self.refused += bool(problem)
-            if problem and self.refused <= NAMED:
-                log(f"row {row.number}: {problem}: not scored")
             answer = answers.get(number, {})
             every = answer.get("probabilities", {})
             added = answer | {f"{PROBABILITY}{label}": one for label, one in every.items()}
             added["error"] = problem or None
             scored.append(row.values | {ours: added.get(name) for name, ours in self.names.items()})
-        return scored, len(rows) - len(good)
+        refused = [(row.number, one) for row, one in zip(rows, problems, strict=True) if one]
+        return scored, refused
+
+    def name(self, refused: Refused) -> None:
+        """Name refused rows on standard error, the first of the whole input."""
+        for number, problem in refused[: max(NAMED - self.refused, 0)]:
+            log(f"row {number}: {problem}: not scored")
+        self.refused += len(refused)
 
 
 def problem_of(text: Any) -> str:
@@ -127,7 +133,11 @@ def parts_of(
     with closing(job.rows()) as rows:
         done = sum(1 for _ in itertools.islice(rows, before))
         while part := list(itertools.islice(rows, PART)):
-            yield job.score(part, answer, lambda count, start=done: progress(start + count))
+            scored, refused = job.score(
+                part, answer, lambda count, start=done: progress(start + count)
+            )
+            job.name(refused)
+            yield scored, len(refused)
             done += len(part)
             progress(done)
 
@@ -222,9 +232,23 @@ def checksum(content: bytes) -> str:
     return f"{zlib.crc32(content):08x}"
 
 
+def number_in(part: Path) -> int:
+    """Which part of its input this is, from 0 on: it stands in its name."""
+    return int(part.name.split(".")[0].removeprefix("part-"))
+
+
 def refused_in(part: Path) -> int:
     """How many rows of a part were refused: it stands in its name."""
     return int(part.name.split(".")[1])
+
+
+def write_part(target: Path, number: int, refused: int, content: bytes) -> Path:
+    """Write a part of `target`: the number, how many rows were refused and the checksum are in its
+    name, so all appear at once.
+    """
+    path = parts_folder(target) / f"part-{number:06d}.{refused}.{checksum(content)}"
+    files.write_bytes(path, content)
+    return path
 
 
 def to_file(
@@ -241,11 +265,7 @@ def to_file(
     try:
         for scored, bad in parts_of(job, answer, progress, count):
             content = part_of(kind, scored, job.columns, form)
-            # Its number of refused rows and its checksum are in its name: all appear at once.
-            name = f"part-{len(parts):06d}.{bad}.{checksum(content)}"
-            path = parts_folder(target) / name
-            files.write_bytes(path, content)
-            parts = [*parts, path]
+            parts = [*parts, write_part(target, len(parts), bad, content)]
             count, refused = count + len(scored), refused + bad
         join(parts, kind, job.columns, form, target)
         shutil.rmtree(parts_folder(target))
@@ -261,68 +281,3 @@ def to_file(
 def written_form(job: Job, kind: str) -> Form:
     """How CSV and TSV are written: as the input came, where it is of this kind."""
     return job.form if job.kind == kind else Form(DEFAULT.get(kind, ""))
-
-
-def plain(encoding: str) -> str:
-    """An encoding without the byte-order mark that it would begin with."""
-    name = codecs.lookup(encoding).name
-    return {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{ENDIAN}", "utf-32": f"utf-32-{ENDIAN}"}.get(
-        name, name
-    )
-
-
-def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns, form: Form) -> bytes:
-    """Some rows as bytes of a file: CSV and TSV without a header, which `join` adds."""
-    if kind == "parquet":
-        import pyarrow as pa
-        from pyarrow import parquet
-
-        for row in rows:
-            for column, value in row.items():
-                if value is not None and columns[column] == "string":
-                    row[column] = as_text(value)
-        content = io.BytesIO()
-        parquet.write_table(pa.Table.from_pylist(rows, arrow_schema(columns)), content)
-        return content.getvalue()
-    if kind == "jsonl":
-        return "".join(as_json(row) + "\n" for row in rows).encode()
-    lines = (as_line([as_text(row.get(name)) for name in columns], form) for row in rows)
-    return "".join(lines).encode(plain(form.encoding))
-
-
-def arrow_schema(columns: Columns) -> Any:
-    import pyarrow as pa
-
-    named = pa.type_for_alias
-    return pa.schema(
-        [(name, named(kind) if isinstance(kind, str) else kind) for name, kind in columns.items()]
-    )
-
-
-def as_json(row: dict[str, Any]) -> str:
-    return json.dumps(row, ensure_ascii=False, default=str)
-
-
-def as_text(value: Any) -> str:
-    """A value in a field of text: None is empty, lists and objects are JSON."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    return as_json(value) if isinstance(value, (dict, list, bool)) else str(value)
-
-
-def join(parts: list[Path], kind: str, columns: Columns, form: Form, target: Path) -> None:
-    """Make one file of all parts and rename it into place."""
-    with files.replacing(target) as unfinished:
-        if kind == "parquet":
-            from pyarrow import parquet
-
-            with parquet.ParquetWriter(unfinished, arrow_schema(columns)) as writer:
-                for part in parts:
-                    writer.write_table(parquet.read_table(part))
-            return
-        with unfinished.open("wb") as file:
-            if kind in tables.DELIMITED:
-                file.write(as_line(list(columns), form).encode(form.encoding))
-            for part in parts:
-                with part.open("rb") as one:
-                    shutil.copyfileobj(one, file)
