@@ -31,6 +31,7 @@ from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
 from sentiment.model import versions
 from sentiment.report import card
+from sentiment.training import distribution
 
 if TYPE_CHECKING:
     from sentiment.training.backup import Backup
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     started = time.time()
-    params = read_settings()
+    params, workers = distribution.connect(read_settings())
     files.require_writable(params.model_folder)  # half an hour later would be late
 
     from sentiment.reviews import sources, splits
@@ -57,6 +58,7 @@ def main() -> int:
             check_precision,
             divide_logits,
             logits,
+            make_preprocessing,
             parameters,
         )
         from sentiment.model.threshold import THRESHOLD
@@ -65,16 +67,21 @@ def main() -> int:
         from sentiment.training.backup import Backup
         from sentiment.training.loss import balanced_weights
 
+    strategy = workers or distribution.on_this_machine(params)
+
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
     name, reason = pairs.choose(params.encoder, has_gpu=device.startswith("GPU"))
     params = settings.suited(params, name)
     log("settings:")
     command_line.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")
+    distribution.describe(strategy)
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
     pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)
-    classifier = build_classifier(pair, params, len(labels))
+    preprocessing = make_preprocessing(pair, params)
+    with strategy.scope():
+        classifier = build_classifier(pair, params, len(labels), preprocessing)
     log(f"parameters: {parameters(classifier):,}")
 
     # What was loaded, as the model will see it.
@@ -108,6 +115,8 @@ def main() -> int:
         started,
         balanced_weights(train.labels, len(labels)) if params.class_weight == "balanced" else None,
     )
+    if not distribution.is_chief(strategy):
+        return 0
 
     health.of_training(fitted.rows, fitted.dev_logits, fitted.dev_labels, labels)
 

@@ -206,7 +206,7 @@ def report(error: BaseException) -> int:
         return 1
     if DEBUG in sys.argv:
         traceback.print_exception(error)
-    log(f"{Path(sys.argv[0]).name}: {' '.join(words(error).split())}")
+    log(f"{Path(sys.argv[0]).name}: {' '.join(words(error).split())}", error=True)
     if isinstance(error, Stopped):
         return 128 + error.signal_number
     return 130 if isinstance(error, KeyboardInterrupt) else 2

@@ -20,6 +20,12 @@ class Stopped(BaseException):
         self.signal_number = signal_number
 
 
-def log(message: str) -> None:
-    """Say something to the person who waits; results alone go to standard output."""
-    print(message, file=sys.stderr, flush=True)
+muted = False  # in a worker whose chief says how it goes
+
+
+def log(message: str, error: bool = False) -> None:
+    """Say something to the person who waits; results alone go to standard output. An `error` is
+    said by whoever has it.
+    """
+    if error or not muted:
+        print(message, file=sys.stderr, flush=True)
