@@ -31,7 +31,7 @@ from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
 from sentiment.model import versions
 from sentiment.report import card
-from sentiment.training import distribution
+from sentiment.training import distribution, workers
 
 if TYPE_CHECKING:
     from sentiment.training.backup import Backup
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     started = time.time()
-    params, workers = distribution.connect(read_settings())
+    params, joined = workers.connect(read_settings())
     files.require_writable(params.model_folder)  # half an hour later would be late
 
     from sentiment.reviews import sources, splits
@@ -52,22 +52,15 @@ def main() -> int:
     with machine.quiet():
         import data_loader
         from sentiment.encoders import pairs
+        from sentiment.model import classifier as layers
         from sentiment.model import export
-        from sentiment.model.classifier import (
-            build_classifier,
-            check_precision,
-            divide_logits,
-            logits,
-            make_preprocessing,
-            parameters,
-        )
         from sentiment.model.threshold import THRESHOLD
         from sentiment.report import plots
         from sentiment.training import calibration, fit, health, mixture, record, summary
         from sentiment.training.backup import Backup
         from sentiment.training.loss import balanced_weights
 
-    strategy = workers or distribution.on_this_machine(params)
+    strategy = joined or distribution.on_this_machine(params)
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
     name, reason = pairs.choose(params.encoder, has_gpu=device.startswith("GPU"))
@@ -79,10 +72,10 @@ def main() -> int:
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
     pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)
-    preprocessing = make_preprocessing(pair, params)
+    preprocessing = layers.make_preprocessing(pair, params)
     with strategy.scope():
-        classifier = build_classifier(pair, params, len(labels), preprocessing)
-    log(f"parameters: {parameters(classifier):,}")
+        classifier = layers.build_classifier(pair, params, len(labels), preprocessing)
+    log(f"parameters: {layers.parameters(classifier):,}")
 
     # What was loaded, as the model will see it.
     log(f"reviews: {reviews.source}")
@@ -90,7 +83,7 @@ def main() -> int:
     summary.describe("dev", dev, classifier.preprocessing, params)
     summary.show(train, pair.preprocessor, classifier.preprocessing, labels)
     health.of_reviews(train, dev, labels, share_cut)
-    precision, difference = check_precision(classifier, dev.texts[:8], precision)
+    precision, difference = layers.check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
     lessons = data_loader.make_lessons(train, classifier.preprocessing, params)
     last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
@@ -123,7 +116,7 @@ def main() -> int:
     # Calibration, and the n-gram side, which reads what the encoder cannot.
     temperature = calibration.fit_temperature(fitted.dev_logits, fitted.dev_labels)
     log(f"temperature: {temperature:.3f}, fitted on dev; the encoder's logits are divided by it")
-    divide_logits(classifier, temperature)
+    calibration.divide_logits(classifier.network, temperature)
     results = record.results(params, reviews, train, dev, lessons.sentences, fitted)
     if params.ngrams:
         measured = dev.take(data_loader.dev_order(encoded_dev, params.batch_size))
@@ -144,7 +137,7 @@ def main() -> int:
         "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": dev.ids,
-        "parameters": parameters(classifier),
+        "parameters": layers.parameters(classifier),
     }
     try:
         with versions.unfinished(home) as made:
@@ -152,7 +145,7 @@ def main() -> int:
             files.write_json(made / versions.DETAILS, details)
             files.write_text(made / versions.TRAIN_IDS, "\n".join(train.ids) + "\n")
             some = dev.texts[:32]
-            in_memory = logits(classifier, some, "float32")
+            in_memory = layers.logits(classifier, some, "float32")
             results["reload_difference"] = export.compare_reloaded(made, some, in_memory)
             results["total_seconds"] = fitted.earlier_seconds + time.time() - started
             history, curve = record.write(made, results, fitted)

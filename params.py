@@ -272,7 +272,7 @@ class Params:
     )
     device: str = setting(
         "auto",
-        "what computes; auto is the first GPU where there is one",
+        "what computes; auto is GPUs where there are any",
         choices=("auto", "cpu", "gpu"),
     )
     strategy: str = setting(

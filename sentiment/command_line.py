@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from params import EVALUATE, FIRST, GONE, LATER, PRESETS, Params, check, flag
-from sentiment import files
+from sentiment import errors, files
 from sentiment.errors import Stopped, UserError, log
 
 METAVARS = {str: "TEXT", int: "N", float: "X"}
@@ -31,6 +31,13 @@ HOME = Path(__file__).resolve().parent.parent  # where the scripts are
 FOLDERS = ("data_folder", "encoder_folder")
 DEBUG = "--debug"
 STDOUT = "standard output"
+LOST = (
+    "UnavailableError",
+    "AbortedError",
+    "InternalError",
+    "CancelledError",
+    "DeadlineExceededError",
+)
 AGAIN = "make room and run the same command again"
 
 closed: set[str] = set()  # the standard streams that this process was started without
@@ -227,6 +234,12 @@ def words(error: BaseException) -> str:
         training = Path(sys.argv[0]).name == "model_train.py"
         lower = "lower --micro-batch, --batch-size or --max-length, or " if training else ""
         return f"out of memory: {lower}close other programs"
+    if errors.of_workers and kind in LOST:
+        reason = re.sub(r"{{.*?}} *", "", text.splitlines()[0])[:150]
+        return (
+            f"another worker is gone or cannot be reached ({reason}): start all workers again with "
+            "the same command, which goes on from the last backup"
+        )
     if isinstance(error, OSError):  # a file that cannot be read or written, wherever it was met
         if error.filename == STDOUT:
             return f"cannot write to {STDOUT} ({error.strerror}): send it elsewhere"

@@ -20,7 +20,8 @@ class Stopped(BaseException):
         self.signal_number = signal_number
 
 
-muted = False  # in a worker whose chief says how it goes
+of_workers = False  # whether this process is one of several that train together
+muted = False  # in one of them whose chief says how it goes
 
 
 def log(message: str, error: bool = False) -> None:

@@ -8,7 +8,8 @@ from conftest import ALPHABET, VOCABULARY, ids_of
 
 from params import Params
 from sentiment.model import versions
-from sentiment.model.classifier import INPUTS, build_classifier, divide_logits, mean_of_tokens
+from sentiment.model.classifier import INPUTS, build_classifier, mean_of_tokens
+from sentiment.training import calibration
 
 
 def read(preprocessing, *texts: str) -> list[list[int]]:
@@ -154,7 +155,7 @@ def test_temperature_divides_the_logits(tiny_pair):
     ids = classifier.preprocessing(tf.constant(["good", "bad movie"]))
     classifier.network.get_layer("classifier").bias.assign([0.5])
     before = classifier.network(ids).numpy()
-    divide_logits(classifier, 2.5)
+    calibration.divide_logits(classifier.network, 2.5)
     np.testing.assert_allclose(classifier.network(ids), before / 2.5, rtol=1e-5)
 
 

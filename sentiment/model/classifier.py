@@ -12,6 +12,7 @@ import tf_keras
 from params import Params
 from sentiment import machine
 from sentiment.encoders.bert import INPUTS
+from sentiment.encoders.layers import Dropout, mean_of_tokens
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
@@ -85,11 +86,7 @@ class Network(tf_keras.Model):
         )
 
     def compute_metrics(
-        self,
-        ids: dict[str, tf.Tensor],
-        label: tf.Tensor,
-        logit: tf.Tensor,
-        weight: tf.Tensor | None,
+        self, ids: Any, label: tf.Tensor, logit: tf.Tensor, weight: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         """Add a batch to the tally, and to what is shown on a terminal."""
         shown = super().compute_metrics(ids, label, logit, weight)
@@ -132,8 +129,7 @@ class Network(tf_keras.Model):
             with tf.GradientTape() as tape:
                 logit = self({name: ids[name][start:end] for name in INPUTS}, training=True)
                 share = tf.cast(tf.shape(logit)[0], tf.float32) / tf.cast(size, tf.float32)
-                if weight is not None:
-                    share /= tf.distribute.get_strategy().num_replicas_in_sync
+                share /= tf.distribute.get_strategy().num_replicas_in_sync
                 some = None if weight is None else weight[start:end]
                 loss = self.loss(label[start:end, None], logit, some) * share
             parts = tape.gradient(loss, self.trainable_variables)
@@ -145,32 +141,9 @@ class Network(tf_keras.Model):
         return gradients, logits
 
 
-class Dropout(tf_keras.layers.Dropout):
-    """Keras' dropout with a random state that is saved and continued with the weights."""
-
-    def __init__(self, rate: float, seed: int, name: str) -> None:
-        super().__init__(rate, name=name)
-        self.generator = tf.random.Generator.from_seed(seed)
-
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if not training or not self.rate:
-            return inputs
-        seed = self.generator.make_seeds(1)[:, 0]
-        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
-
-
-def mean_of_tokens(sequence_output: tf.Tensor, input_mask: tf.Tensor) -> tf.Tensor:
-    """float32 [N, length, width], int32 [N, length] -> float32 [N, width], padding left out."""
-    weight = tf.cast(input_mask, tf.float32)
-    weight /= tf.reduce_sum(weight, 1, keepdims=True)
-    return tf.linalg.matvec(sequence_output, weight, transpose_a=True)
-
-
 def make_preprocessing(pair: Pair, params: Params) -> Preprocessing:
     """A pair's, at these settings' length. Raises UserError where it is something else."""
-    return Preprocessing(
-        pair.preprocessor, params.max_length, params.truncation, params.head_share
-    )
+    return Preprocessing(pair.preprocessor, params.max_length, params.truncation, params.head_share)
 
 
 class Classifier(NamedTuple):
@@ -225,14 +198,6 @@ def build_classifier(
     network = Network(ids, logit(ids), name="network")
     network.micro_batch = params.micro_batch
     return Classifier(model, network, preprocessing, encoder)
-
-
-def divide_logits(classifier: Classifier, temperature: float) -> None:
-    """Calibrate: every logit from now on is divided by `temperature` (Guo et al. 2017,
-    arXiv 1706.04599). The last layer is linear, so its own weights take the division.
-    """
-    for variable in classifier.network.get_layer("classifier").variables:
-        variable.assign(variable / temperature)
 
 
 def parameters(classifier: Classifier) -> int:

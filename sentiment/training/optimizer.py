@@ -66,7 +66,8 @@ class AdamW(tf_keras.optimizers.AdamW):
 
     def aggregate_gradients(self, grads_and_vars: Any) -> Any:
         # A word that occurs twice has two rows in a sparse gradient, and the norm needs their sum.
-        return [(sum_rows(one), variable) for one, variable in super().aggregate_gradients(grads_and_vars)]
+        found = super().aggregate_gradients(grads_and_vars)
+        return [(sum_rows(gradient), variable) for gradient, variable in found]
 
     def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
         """Nothing: `update_step` does it, for the rows that it touches."""
