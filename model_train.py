@@ -68,7 +68,7 @@ def main() -> int:
     log("settings:")
     command_line.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")
-    distribution.describe(strategy)
+    device = distribution.described(strategy, device)
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
     pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)

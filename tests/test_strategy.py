@@ -167,6 +167,7 @@ def test_strategies(tmp_path, minilm_pair):
     started, found = time.time(), {}
     given = ["--train-examples", 200, "--dev-examples", 100, "--max-length", 32]
     given += ["--precision", "float32", "--backup-steps", 5, "--source", "embedded"]
+    given += ["--sentence-share", 1, "--no-ngrams"]
     shown = " ".join(map(str, given))
     given += ["--data-folder", ROOT / "data", "--encoder-folder", ROOT / "data" / "encoders"]
 
@@ -201,7 +202,7 @@ def test_strategies(tmp_path, minilm_pair):
     kills, home = [], tmp_path / "killed"
     home.mkdir()
     flags = [*given, "--dropout", 0]
-    for killed, at_step in ((1, 13), (0, 8)):  # the second run goes on from the first one's backup
+    for killed, at_step in ((1, 8), (0, 3)):  # the second run goes on from the first one's backup
         running = start_workers(home, flags, killed, at_step)
         answers, seconds = killed_and_ended(running, killed)
         code, said = answers[1 - killed]

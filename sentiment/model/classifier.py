@@ -103,7 +103,7 @@ class Network(tf_keras.Model):
         return shown
 
     def train_step(self, data: tuple[Any, ...]) -> dict[str, tf.Tensor]:
-        """One optimiser step on one batch: (ids, label), and weights from `distribution.parts`."""
+        """One optimiser step on one batch: (ids, label), and weights from `distribution.part`."""
         if not self.micro_batch:
             return super().train_step(data)
         ids, label, weight = (*data, None)[:3]

@@ -7,6 +7,7 @@ On one device nothing here does anything. Who the workers of several machines ar
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
 import json
 import signal
@@ -47,16 +48,18 @@ def several_workers(strategy: Any) -> bool:
     return getattr(strategy, "cluster_resolver", None) is not None
 
 
-def describe(strategy: Any) -> None:
-    """Say what trains, where it is more than one device."""
-    if (count := strategy.num_replicas_in_sync) > 1:
-        name = "multi_worker" if several_workers(strategy) else "mirrored"
-        log(f"strategy: {name}, {count} replicas; each step's batch is divided among them")
+def described(strategy: Any, device: str) -> str:
+    """`device` in words; where several train it is said, and stands in the results."""
+    count = strategy.num_replicas_in_sync
+    if count == 1:
+        return device
+    name = "multi_worker" if several_workers(strategy) else "mirrored"
+    log(f"strategy: {name}, {count} replicas; each step's batch is divided among them")
+    return f"{device}; {name}, {count} replicas"
 
 
-def parts(batches: Any, strategy: Any) -> Any:
-    """Each replica's rows of each batch: ({int32 [rows, longest]}, float32 [rows] label, weight).
-    On one device `batches`, as they are.
+def part(ids: dict[str, Any], label: Any) -> tuple[dict[str, Any], Any, Any]:
+    """A replica's rows of a batch, ({int32 [rows, longest]}, float32 [rows] label, weight).
 
     Keras takes the mean of a replica's weighted losses and divides it by the number of replicas:
     these weights make it the rows' share of the batch's mean. A replica for which there is no row
@@ -64,32 +67,65 @@ def parts(batches: Any, strategy: Any) -> Any:
     """
     import tensorflow as tf
 
-    total = strategy.num_replicas_in_sync
-    if total == 1:
-        return batches
+    context = tf.distribute.get_replica_context()
+    number = tf.cast(context.replica_id_in_sync_group, tf.int64)
+    total = context.num_replicas_in_sync
+    rows = tf.shape(label, tf.int64)[0]
+    first, end = rows * number // total, rows * (number + 1) // total
+    weight = tf.cast(total * (end - first) / rows, tf.float32)
+    none = tf.cast(first == end, tf.int64)
+    first, end = first * (1 - none), end * (1 - none) + none
+    mine = {name: one[first:end] for name, one in ids.items()}
+    return mine, label[first:end], tf.fill([end - first], weight)
 
-    def part(ids: dict[str, Any], label: Any, number: Any) -> tuple[dict[str, Any], Any, Any]:
-        rows = tf.shape(label, tf.int64)[0]
-        first, end = rows * number // total, rows * (number + 1) // total
-        weight = tf.cast(total * (end - first) / rows, tf.float32)
-        none = tf.cast(first == end, tf.int64)
-        first, end = first * (1 - none), end * (1 - none) + none
-        return (
-            {name: one[first:end] for name, one in ids.items()},
-            label[first:end],
-            tf.fill([end - first], weight),
+
+def fit(
+    network: Any, batches: Any, watch: Any, first_epoch: int, epochs: int, steps: int, verbose: int
+) -> None:
+    """Keras' `fit` on `batches` of `steps` an epoch, with the callback `watch`, on any devices.
+
+    Several replicas read the same batches here, and each takes its rows: TensorFlow's distributed
+    iterators, which Keras would use, were seen to hang for good when they were deleted.
+    """
+    import tensorflow as tf
+    import tf_keras
+
+    strategy = network.distribute_strategy
+    if strategy.num_replicas_in_sync == 1:
+        network.fit(
+            batches,
+            initial_epoch=first_epoch,
+            epochs=epochs,
+            steps_per_epoch=steps,
+            callbacks=[watch],
+            verbose=verbose,
         )
+        return
 
-    def of_worker(context: Any) -> Any:
-        each = total // context.num_input_pipelines
-        first = context.input_pipeline_id * each
-        numbers = tf.data.Dataset.range(first, first + each)
-        of_batch = batches.flat_map(
-            lambda ids, label: numbers.map(lambda number: part(ids, label, number))
-        )
-        return of_batch.prefetch(tf.data.AUTOTUNE)
+    @tf.function(input_signature=batches.element_spec)
+    def step(ids: dict[str, Any], label: Any) -> dict[str, Any]:
+        shown = strategy.run(lambda *batch: network.train_step(part(*batch)), args=(ids, label))
+        return {name: strategy.experimental_local_results(one)[0] for name, one in shown.items()}
 
-    return strategy.distribute_datasets_from_function(of_worker)
+    callbacks = tf_keras.callbacks.CallbackList(
+        [watch],
+        add_progbar=bool(verbose),
+        model=network,
+        verbose=verbose,
+        epochs=epochs,
+        steps=steps,
+    )
+    iterator = iter(batches)
+    callbacks.on_train_begin()
+    for epoch in range(first_epoch, epochs):
+        network.reset_metrics()
+        callbacks.on_epoch_begin(epoch)
+        for number in range(steps):
+            callbacks.on_train_batch_begin(number)
+            shown = {name: float(one) for name, one in step(*next(iterator)).items()}
+            callbacks.on_train_batch_end(number, shown)
+        callbacks.on_epoch_end(epoch, shown)
+    callbacks.on_train_end()
 
 
 def predict(network: Any, batches: Any) -> np.ndarray:
@@ -103,28 +139,35 @@ def predict(network: Any, batches: Any) -> np.ndarray:
     if strategy.num_replicas_in_sync == 1:
         return network.predict(batches, verbose=0)
 
-    def of_replica(ids: dict[str, Any], label: Any, weight: Any) -> Any:
+    def of_replica(ids: dict[str, Any], label: Any) -> Any:
+        ids, _, weight = part(ids, label)
         return tf.boolean_mask(network(ids, training=False), weight > 0)
 
-    @tf.function(reduce_retracing=True)
-    def score(part: Any) -> Any:
-        return strategy.gather(strategy.run(of_replica, args=part), axis=0)
+    @tf.function(input_signature=batches.element_spec)
+    def score(ids: dict[str, Any], label: Any) -> Any:
+        return strategy.gather(strategy.run(of_replica, args=(ids, label)), axis=0)
 
-    return np.concatenate([score(part).numpy() for part in parts(batches, strategy)])
+    return np.concatenate([score(*batch).numpy() for batch in batches])
 
 
-def all_reduced(strategy: Any, values: np.ndarray, of_chief: bool = False) -> np.ndarray:
-    """int64 [N]: the sum of all workers' `values`, or the chief's alone."""
+@functools.cache
+def summing(strategy: Any, of_chief: bool) -> Any:
+    """`all_reduced` as a graph, traced once a shape: it runs in every step."""
     import tensorflow as tf
 
     def total(given: Any) -> Any:
         context = tf.distribute.get_replica_context()
         number = context.replica_id_in_sync_group
-        each = context.num_replicas_in_sync // strategy.extended._num_workers
+        each = len(strategy.extended.worker_devices)  # a worker's replicas have the same values
         counts = number == 0 if of_chief else number % each == 0
         return context.all_reduce("sum", given * tf.cast(counts, tf.int64))
 
-    found = tf.function(lambda given: strategy.run(total, args=(given,)))(tf.constant(values))
+    return tf.function(lambda given: strategy.run(total, args=(given,)))
+
+
+def all_reduced(strategy: Any, values: np.ndarray, of_chief: bool = False) -> np.ndarray:
+    """int64 [N]: the sum of all workers' `values`, or the chief's alone."""
+    found = summing(strategy, of_chief)(values)
     return strategy.experimental_local_results(found)[0].numpy()
 
 

@@ -90,13 +90,14 @@ def fit(
             log(f"continuing at step {done + 1:,}; delete {backup.folder} to begin anew")
         while watch.step < steps * params.epochs:
             epoch, inside = divmod(watch.step, steps)  # first what is left of an epoch, if any
-            network.fit(
-                distribution.parts(batches_from(epoch).skip(inside), strategy),
-                initial_epoch=epoch,
-                epochs=epoch + 1 if inside else params.epochs,
-                steps_per_epoch=steps - inside,
-                callbacks=[watch],
-                verbose=1 if sys.stdout.isatty() and distribution.is_chief(strategy) else 0,
+            distribution.fit(
+                network,
+                batches_from(epoch).skip(inside),
+                watch,
+                epoch,
+                epoch + 1 if inside else params.epochs,
+                steps - inside,
+                verbose=int(sys.stdout.isatty() and distribution.is_chief(strategy)),
             )
     if np.ptp(watch.logits, axis=0).max() <= SAME * np.abs(watch.logits).max():
         backup.clear()
