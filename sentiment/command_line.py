@@ -235,7 +235,7 @@ def words(error: BaseException) -> str:
         lower = "lower --micro-batch, --batch-size or --max-length, or " if training else ""
         return f"out of memory: {lower}close other programs"
     if errors.of_workers and kind in LOST:
-        reason = re.sub(r"{{.*?}} *", "", text.splitlines()[0])[:150]
+        reason = " ".join(re.sub(r"{{.*?}}", "", text).split())[:200]
         return (
             f"another worker is gone or cannot be reached ({reason}): start all workers again with "
             "the same command, which goes on from the last backup"

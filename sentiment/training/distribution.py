@@ -216,8 +216,8 @@ def require_same(strategy: Any, params: Params, seen: Any) -> None:
         return
     other = [flag(name) for name, value in own.items() if chiefs[0].get(name) != value]
     raise UserError(
-        f"this worker's {', '.join(other) or 'reviews'} are not the chief's: start all workers "
-        "with the same command and the same files"
+        f"this worker differs from the chief in {', '.join(other) or 'its reviews'}: start all "
+        "workers with the same command and the same files"
     )
 
 
