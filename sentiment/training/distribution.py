@@ -221,11 +221,12 @@ def require_same(strategy: Any, params: Params, seen: Any) -> None:
     )
 
 
-def asked_of_any(strategy: Any, asked: list[int]) -> list[int]:
-    """The signals that asked this process, or another worker, to stop: all stop after one step."""
+def share_asked(strategy: Any, asked: list[int]) -> None:
+    """Add SIGTERM to `asked` where another worker was asked to stop: all stop after one step."""
+    if not several_workers(strategy):
+        return
     import numpy as np
 
-    if not several_workers(strategy):
-        return asked
     count = all_reduced(strategy, np.array([len(asked)], np.int64))[0]
-    return asked or [signal.SIGTERM] * int(count)
+    if count and not asked:
+        asked.append(signal.SIGTERM)

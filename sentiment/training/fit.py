@@ -238,7 +238,7 @@ class Watch(tf_keras.callbacks.Callback):
         if inside % -(-self.steps // CURVE_POINTS) == 0 or inside == self.steps:
             self.add_point()
         self.estimate(logs["loss"])
-        self.asked = distribution.asked_of_any(self.strategy, self.asked)
+        distribution.share_asked(self.strategy, self.asked)
         if inside < self.steps:  # after the last step comes dev, and then a backup
             if self.step % self.settings.backup_steps == 0 or self.asked:
                 self.save(self.seconds + time.time() - self.began)
