@@ -128,7 +128,7 @@ def test_two_devices_take_the_steps_of_one(flags, one_device, tmp_path, micro_ba
 
 
 def test_killed_worker_is_said_and_the_run_goes_on_to_the_same_end(flags, one_device, tmp_path):
-    answers, _ = killed_and_ended(start_workers(tmp_path, flags, killed=1, at_step=13), killed=1)
+    answers, _ = killed_and_ended(start_workers(tmp_path, flags, killed=1, at_step=12), killed=1)
     code, said = answers[0]
     assert code == 2, said
     last = said.strip().splitlines()[-1]
