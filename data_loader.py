@@ -147,12 +147,3 @@ def dev_order(encoded: tf.data.Dataset, batch_size: int) -> np.ndarray:
     lengths = np.concatenate(list(lengths.as_numpy_iterator()))
     windows = np.arange(len(lengths)) // (WINDOW * batch_size)
     return np.lexsort((lengths, windows))
-
-
-def padding_share(batches: tf.data.Dataset) -> float:
-    """Share of all tokens in these batches that is padding."""
-    tokens = read = 0
-    for ids, _ in batches:
-        tokens += int(tf.size(ids["input_mask"]))
-        read += int(tf.reduce_sum(ids["input_mask"]))
-    return 1 - read / tokens

@@ -31,6 +31,7 @@ from sentiment import command_line, files, machine
 from sentiment.errors import UserError, log
 from sentiment.model import versions
 from sentiment.report import card
+from sentiment.training import distribution, workers
 
 if TYPE_CHECKING:
     from sentiment.training.backup import Backup
@@ -38,33 +39,29 @@ if TYPE_CHECKING:
 
 def main() -> int:
     started = time.time()
-    params = read_settings()
+    params, joined = workers.connect(read_settings())
     files.require_writable(params.model_folder)  # half an hour later would be late
 
     from sentiment.reviews import sources, splits
 
     # Reviews. Those that cannot be had are said before TensorFlow's seconds.
     reviews, labels = splits.load_train(params)
-    also = splits.load_also(params, labels)
+    also, params = splits.load_also(params, labels)
     train, dev = splits.train_and_dev(reviews, labels, params)
 
     device, precision = machine.start(params.precision, params.deterministic, params.device)
     with machine.quiet():
         import data_loader
         from sentiment.encoders import pairs
+        from sentiment.model import classifier as layers
         from sentiment.model import export
-        from sentiment.model.classifier import (
-            build_classifier,
-            check_precision,
-            divide_logits,
-            logits,
-            parameters,
-        )
         from sentiment.model.threshold import THRESHOLD
         from sentiment.report import plots
         from sentiment.training import calibration, fit, health, mixture, record, summary
         from sentiment.training.backup import Backup
         from sentiment.training.loss import balanced_weights
+
+    strategy = joined or distribution.on_this_machine(params)
 
     # The model. It comes before the tokens: an encoder that cannot read max_length stops here.
     name, reason = pairs.choose(params.encoder, has_gpu=device.startswith("GPU"))
@@ -72,11 +69,14 @@ def main() -> int:
     log("settings:")
     command_line.echo(params, settings.TRAIN)
     log(f"device: {device}; encoder: {name} ({reason})")
+    device = distribution.described(strategy, device)
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
     pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)
-    classifier = build_classifier(pair, params, len(labels))
-    log(f"parameters: {parameters(classifier):,}")
+    preprocessing = layers.make_preprocessing(pair, params)
+    with strategy.scope():
+        classifier = layers.build_classifier(pair, params, len(labels), preprocessing)
+    log(f"parameters: {layers.parameters(classifier):,}")
 
     # What was loaded, as the model will see it.
     log(f"reviews: {reviews.source}")
@@ -84,11 +84,11 @@ def main() -> int:
     summary.describe("dev", dev, classifier.preprocessing, params)
     summary.show(train, pair.preprocessor, classifier.preprocessing, labels)
     health.of_reviews(train, dev, labels, share_cut)
-    precision, difference = check_precision(classifier, dev.texts[:8], precision)
+    precision, difference = layers.check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
     lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also)
     last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
-    padding = data_loader.padding_share(last_epoch)
+    padding = summary.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")
 
     # Training, from where it was cut off if it was.
@@ -109,13 +109,15 @@ def main() -> int:
         started,
         balanced_weights(train.labels, len(labels)) if params.class_weight == "balanced" else None,
     )
+    if not distribution.is_chief(strategy):
+        return 0
 
     health.of_training(fitted.rows, fitted.dev_logits, fitted.dev_labels, labels)
 
     # Calibration, and the n-gram side, which reads what the encoder cannot.
     temperature = calibration.fit_temperature(fitted.dev_logits, fitted.dev_labels)
     log(f"temperature: {temperature:.3f}, fitted on dev; the encoder's logits are divided by it")
-    divide_logits(classifier, temperature)
+    calibration.divide_logits(classifier.network, temperature)
     results = record.results(params, reviews, train, dev, lessons.sentences, fitted)
     if params.ngrams:
         measured = dev.take(data_loader.dev_order(encoded_dev, params.batch_size))
@@ -136,7 +138,7 @@ def main() -> int:
         "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),
         "dev_ids": dev.ids,
-        "parameters": parameters(classifier),
+        "parameters": layers.parameters(classifier),
     }
     try:
         with versions.unfinished(home) as made:
@@ -144,7 +146,7 @@ def main() -> int:
             files.write_json(made / versions.DETAILS, details)
             files.write_text(made / versions.TRAIN_IDS, "\n".join(train.ids) + "\n")
             some = dev.texts[:32]
-            in_memory = logits(classifier, some, "float32")
+            in_memory = layers.logits(classifier, some, "float32")
             results["reload_difference"] = export.compare_reloaded(made, some, in_memory)
             results["total_seconds"] = fitted.earlier_seconds + time.time() - started
             history, curve = record.write(made, results, fitted)
@@ -168,11 +170,8 @@ def finish(target: Path, backup: Backup) -> int:
         f"dev accuracy {results['dev_accuracy']:.4f} on {results['dev_reviews']:,} reviews after "
         f"{results['total_seconds'] / 60:.1f} minutes; model in {target}"
     )
-    where = (
-        ""
-        if target.parent == Path("saved_model")
-        else f" --model-folder {shlex.quote(str(target.parent))}"
-    )
+    elsewhere = target.parent != Path("saved_model")
+    where = f" --model-folder {shlex.quote(str(target.parent))}" if elsewhere else ""
     print(f'next: python model_evaluate.py{where}, python model_predict.py{where} "some review"')
     return 0
 
@@ -183,9 +182,6 @@ def read_settings() -> Params:
     again = "train with the settings of this results.json; a flag beside it overrides"
     parser.add_argument("--from-run", metavar="FILE", help=again)
     params, _ = command_line.parse(parser)
-    if params.also == "auto":
-        fits = params.data == "imdb" and params.sentence_share and not params.train_examples
-        params = dataclasses.replace(params, also="rotten-tomatoes" if fits else "none")
     is_try = params.train_examples or params.dev_examples
     if is_try and not any(word.startswith("--model-folder") for word in sys.argv):
         folder = str(Path(params.model_folder) / "quick")

@@ -278,8 +278,14 @@ class Params:
     )
     device: str = setting(
         "auto",
-        "what computes; auto is the first GPU where there is one",
+        "what computes; auto is GPUs where there are any",
         choices=("auto", "cpu", "gpu"),
+    )
+    strategy: str = setting(
+        "auto",
+        "how several devices share a step; auto is multi_worker where TF_CONFIG names several "
+        "workers, else mirrored where there are several GPUs, else one_device",
+        choices=("auto", "one_device", "mirrored", "multi_worker"),
     )
     model_folder: str = setting(
         "saved_model", "folder of numbered models; evaluate and predict read the newest, or N in it"

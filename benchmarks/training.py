@@ -58,7 +58,9 @@ class Ours:
         return self.loader.encode(Reviews(*some, [], "benchmark"), self.classifier.preprocessing)
 
     def ready(self) -> dict[str, Any]:
-        share = self.loader.padding_share(self.batches.take(self.steps))  # of the first epoch
+        from sentiment.training import summary
+
+        share = summary.padding_share(self.batches.take(self.steps))  # of the first epoch
         tokens = self.loader.epoch_tokens(self.lessons, 1)[0]
         return {"precision": self.precision, "padding_share": share, "tokens_a_round": tokens}
 

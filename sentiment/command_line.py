@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 from params import EVALUATE, FIRST, GONE, LATER, PRESETS, Params, check, flag
-from sentiment import files
+from sentiment import errors, files
 from sentiment.errors import Stopped, UserError, log
 
 METAVARS = {str: "TEXT", int: "N", float: "X"}
@@ -31,6 +31,13 @@ HOME = Path(__file__).resolve().parent.parent  # where the scripts are
 FOLDERS = ("data_folder", "encoder_folder")
 DEBUG = "--debug"
 STDOUT = "standard output"
+LOST = (
+    "UnavailableError",
+    "AbortedError",
+    "InternalError",
+    "CancelledError",
+    "DeadlineExceededError",
+)
 AGAIN = "make room and run the same command again"
 
 closed: set[str] = set()  # the standard streams that this process was started without
@@ -206,7 +213,7 @@ def report(error: BaseException) -> int:
         return 1
     if DEBUG in sys.argv:
         traceback.print_exception(error)
-    log(f"{Path(sys.argv[0]).name}: {' '.join(words(error).split())}")
+    log(f"{Path(sys.argv[0]).name}: {' '.join(words(error).split())}", error=True)
     if isinstance(error, Stopped):
         return 128 + error.signal_number
     return 130 if isinstance(error, KeyboardInterrupt) else 2
@@ -227,6 +234,12 @@ def words(error: BaseException) -> str:
         training = Path(sys.argv[0]).name == "model_train.py"
         lower = "lower --micro-batch, --batch-size or --max-length, or " if training else ""
         return f"out of memory: {lower}close other programs"
+    if errors.of_workers and kind in LOST:
+        reason = " ".join(re.sub(r"{{.*?}}", "", text).split())[:200]
+        return (
+            f"another worker is gone or cannot be reached ({reason}): start all workers again with "
+            "the same command, which goes on from the last backup"
+        )
     if isinstance(error, OSError):  # a file that cannot be read or written, wherever it was met
         if error.filename == STDOUT:
             return f"cannot write to {STDOUT} ({error.strerror}): send it elsewhere"

@@ -20,6 +20,13 @@ class Stopped(BaseException):
         self.signal_number = signal_number
 
 
-def log(message: str) -> None:
-    """Say something to the person who waits; results alone go to standard output."""
-    print(message, file=sys.stderr, flush=True)
+of_workers = False  # whether this process is one of several that train together
+muted = False  # in one of them whose chief says how it goes
+
+
+def log(message: str, error: bool = False) -> None:
+    """Say something to the person who waits; results alone go to standard output. An `error` is
+    said by whoever has it.
+    """
+    if error or not muted:
+        print(message, file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +47,9 @@ def quiet() -> Iterator[None]:
 
 
 @functools.cache
-def import_tensorflow(lean: bool = False) -> Any:
+def import_tensorflow(
+    lean: bool = False, open_device: Callable[[Any], Any] = lambda tf: tf.constant(0)
+) -> Any:
     """Import TensorFlow without its start-up noise and open its device; return the module. `lean`
     leaves out what an exported model does not need: Keras, and tensorflow_text's Python.
     """
@@ -67,7 +69,7 @@ def import_tensorflow(lean: bool = False) -> Any:
         tf.get_logger().setLevel("ERROR")
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)
-        tf.constant(0)  # the device is opened here, noise included
+        open_device(tf)  # here, noise included
     return tf
 
 

@@ -1,9 +1,13 @@
 """Failures of what is trained from and to: the encoder pair, the reviews, the places."""
 
+import os
+from pathlib import Path
+
 from failing import (
     PAIR,
     TRAIN,
     Adder,
+    Change,
     Image,
     Poor,
     Row,
@@ -184,4 +188,45 @@ ROWS += rows(
     "model_train.py --data-folder /proc/none",
     2,
     ("data into /proc", nothing, "cannot write to /proc/none"),
+)
+
+
+# Several devices
+
+
+def cluster(text: str) -> Change:
+    """TF_CONFIG of this process; the test puts back what was there."""
+
+    def change(home: Path) -> None:
+        os.environ["TF_CONFIG"] = text
+
+    return change
+
+
+TWO = '{"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": %s}}'
+ROWS += rows(
+    TRAIN + "--strategy mirrored",
+    2,
+    ("mirrored with one device", nothing, "there is one device here, CPU:0; use auto"),
+)
+ROWS += rows(
+    TRAIN + "--strategy multi_worker",
+    2,
+    ("workers without TF_CONFIG", nothing, "TF_CONFIG is not set, which names the workers"),
+    (
+        "TF_CONFIG of one worker",
+        cluster('{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 0}}'),
+        "TF_CONFIG names one worker; use auto",
+    ),
+)
+ROWS += rows(
+    TRAIN,
+    2,
+    ("TF_CONFIG is no JSON", cluster("{"), "or --strategy one_device"),
+    ("TF_CONFIG is a list", cluster("[1]"), "TF_CONFIG cannot be read"),
+    ("TF_CONFIG without a task", cluster('{"cluster": {}}'), "('task' is missing)"),
+    ("TF_CONFIG: no such worker", cluster(TWO % 2), "there is no worker 2"),
+    ("TF_CONFIG: worker is no number", cluster(TWO % '"x"'), "TF_CONFIG cannot be read"),
+    ("TF_CONFIG: no port", cluster(TWO.replace("a:1", "a") % 0), "'a' is no host:port"),
+    ("TF_CONFIG: another job", cluster(TWO.replace("worker", "ps") % 0), "other than chief and"),
 )

@@ -12,7 +12,7 @@ DATA = ["--data-folder", str(ROOT / "data")]
 
 def test_what_is_learnt_and_what_is_scored_share_no_text():
     params = Params(also="rotten-tomatoes", data_folder=str(ROOT / "data"))
-    learnt = splits.load_also(params, ["neg", "pos"])
+    learnt, _ = splits.load_also(params, ["neg", "pos"])
     scored, name = splits.load_split(
         Params(split="rotten-tomatoes", data_folder=params.data_folder),
         {"settings": {"data": "imdb", "also": "rotten-tomatoes"}, "labels": ["neg", "pos"]},
@@ -22,7 +22,19 @@ def test_what_is_learnt_and_what_is_scored_share_no_text():
     keys = [set(map(sources.text_key, part.ids)) for part in (learnt, scored)]
     assert not keys[0] & keys[1] and 0.18 < len(scored.ids) / len(every.ids) < 0.22
     assert name == "rotten-tomatoes-held-out"
-    assert splits.load_also(Params(), ["neg", "pos"]) is None
+
+
+def test_by_default_they_go_with_all_of_imdb_alone():
+    data = str(ROOT / "data")
+    for flags, also in (
+        ({}, "rotten-tomatoes"),
+        ({"data": "reviews.csv"}, "none"),
+        ({"sentence_share": 0.0}, "none"),
+        ({"train_examples": 500}, "none"),
+        ({"also": "none"}, "none"),
+    ):
+        found, params = splits.load_also(Params(data_folder=data, **flags), ["neg", "pos"])
+        assert params.also == also and (found is None) == (also == "none")
 
 
 def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_path):

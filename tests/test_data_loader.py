@@ -146,12 +146,12 @@ def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
 def test_padding_share_counts_tokens():
     masks = [[[1, 1, 1], [1, 0, 0]], [[1, 1]]]
     batches = [({"input_mask": tf.constant(mask)}, None) for mask in masks]
-    assert data_loader.padding_share(batches) == pytest.approx(2 / 8)
+    assert summary.padding_share(batches) == pytest.approx(2 / 8)
 
 
 def test_reviews_of_like_length_share_a_batch(encoded):
     data = encoded(TEXTS)
-    assert data_loader.padding_share(data_loader.dev_batches(data, 8)) < 0.05
+    assert summary.padding_share(data_loader.dev_batches(data, 8)) < 0.05
 
 
 def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys):

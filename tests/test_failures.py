@@ -22,6 +22,7 @@ def no_other_sources(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("TF_CONFIG", "")
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row.name for row in ROWS])

@@ -10,8 +10,9 @@ from conftest import ALPHABET, VOCABULARY, ids_of
 
 from params import Params
 from sentiment.model import versions
-from sentiment.model.classifier import INPUTS, build_classifier, divide_logits, mean_of_tokens
+from sentiment.model.classifier import INPUTS, build_classifier, mean_of_tokens
 from sentiment.reviews.truncation import ADDRESSES
+from sentiment.training import calibration
 
 
 def read(preprocessing, *texts: str) -> list[list[int]]:
@@ -179,7 +180,7 @@ def test_temperature_divides_the_logits(tiny_pair):
     ids = classifier.preprocessing(tf.constant(["good", "bad movie"]))
     classifier.network.get_layer("classifier").bias.assign([0.5])
     before = classifier.network(ids).numpy()
-    divide_logits(classifier, 2.5)
+    calibration.divide_logits(classifier.network, 2.5)
     np.testing.assert_allclose(classifier.network(ids), before / 2.5, rtol=1e-5)
 
 
@@ -193,7 +194,7 @@ def test_micro_batches_give_the_gradients_of_the_whole_batch(tiny_pair):
     with tf.GradientTape() as tape:
         expected = network(ids, training=True)
         loss = network.loss(label[:, None], expected)
-    gradients, logits = network.accumulate(ids, label)
+    gradients, logits = network.accumulate(ids, label, None)
     np.testing.assert_allclose(logits, expected, atol=1e-5)
     for found, whole in zip(
         gradients, tape.gradient(loss, network.trainable_variables), strict=True

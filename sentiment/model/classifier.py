@@ -12,6 +12,7 @@ import tf_keras
 from params import Params
 from sentiment import machine
 from sentiment.encoders.bert import INPUTS
+from sentiment.encoders.layers import Dropout, mean_of_tokens
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
 from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
@@ -75,33 +76,45 @@ class Network(tf_keras.Model):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         # Texts, their losses' sum, and how many were right, since it was last set to 0. Unlike
-        # Keras' metrics it goes on where a run was cut off.
-        self.tally = tf.Variable(tf.zeros(3, tf.float64), trainable=False, name="tally")
+        # Keras' metrics it goes on where a run was cut off. Each replica holds that of all.
+        self.tally = tf.Variable(
+            tf.zeros(3, tf.float64),
+            trainable=False,
+            name="tally",
+            synchronization=tf.VariableSynchronization.ON_READ,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
 
     def compute_metrics(
-        self, ids: dict[str, tf.Tensor], label: tf.Tensor, logit: tf.Tensor, weight: None
+        self, ids: Any, label: tf.Tensor, logit: tf.Tensor, weight: tf.Tensor | None
     ) -> dict[str, tf.Tensor]:
         """Add a batch to the tally, and to what is shown on a terminal."""
+        shown = super().compute_metrics(ids, label, logit, weight)
+        if weight is not None:  # of several replicas
+            label, logit = tf.boolean_mask(label, weight > 0), tf.boolean_mask(logit, weight > 0)
         texts = tf.cast(tf.shape(logit)[0], tf.float64)
         loss = tf.cast(self.loss(label[:, None], logit), tf.float64)
         named = tf.argmax(logit, 1) if logit.shape[1] > 1 else logit[:, 0] >= 0
         right = tf.reduce_sum(tf.cast(tf.cast(named, tf.float32) == label, tf.float64))
-        self.tally.assign_add(tf.stack([texts, loss * texts, right]))
-        return super().compute_metrics(ids, label, logit, weight)
+        found = tf.stack([texts, loss * texts, right])
+        if weight is not None:
+            found = tf.distribute.get_replica_context().all_reduce("sum", found)
+        self.tally.assign_add(found)
+        return shown
 
-    def train_step(self, data: tuple[dict[str, tf.Tensor], tf.Tensor]) -> dict[str, tf.Tensor]:
-        """One optimiser step on one batch."""
+    def train_step(self, data: tuple[Any, ...]) -> dict[str, tf.Tensor]:
+        """One optimiser step on one batch: (ids, label), and weights from `distribution.part`."""
         if not self.micro_batch:
             return super().train_step(data)
-        ids, label = data
-        gradients, logits = self.accumulate(ids, label)
+        ids, label, weight = (*data, None)[:3]
+        gradients, logits = self.accumulate(ids, label, weight)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_variables, strict=True))
-        self.compute_loss(ids, label, logits)  # for the loss that is shown
-        return self.compute_metrics(ids, label, logits, None)
+        self.compute_loss(ids, label, logits, weight)  # for the loss that is shown
+        return self.compute_metrics(ids, label, logits, weight)
 
     @tf.function
     def accumulate(
-        self, ids: dict[str, tf.Tensor], label: tf.Tensor
+        self, ids: dict[str, tf.Tensor], label: tf.Tensor, weight: tf.Tensor | None
     ) -> tuple[list[tf.Tensor], tf.Tensor]:
         """(gradients, logits) of a whole batch, computed `micro_batch` reviews at a time."""
         size = tf.shape(label)[0]
@@ -116,7 +129,9 @@ class Network(tf_keras.Model):
             with tf.GradientTape() as tape:
                 logit = self({name: ids[name][start:end] for name in INPUTS}, training=True)
                 share = tf.cast(tf.shape(logit)[0], tf.float32) / tf.cast(size, tf.float32)
-                loss = self.loss(label[start:end, None], logit) * share
+                share /= tf.distribute.get_strategy().num_replicas_in_sync
+                some = None if weight is None else weight[start:end]
+                loss = self.loss(label[start:end, None], logit, some) * share
             parts = tape.gradient(loss, self.trainable_variables)
             gradients = [
                 total + tf.convert_to_tensor(part)
@@ -126,25 +141,9 @@ class Network(tf_keras.Model):
         return gradients, logits
 
 
-class Dropout(tf_keras.layers.Dropout):
-    """Keras' dropout with a random state that is saved and continued with the weights."""
-
-    def __init__(self, rate: float, seed: int, name: str) -> None:
-        super().__init__(rate, name=name)
-        self.generator = tf.random.Generator.from_seed(seed)
-
-    def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
-        if not training or not self.rate:
-            return inputs
-        seed = self.generator.make_seeds(1)[:, 0]
-        return tf.nn.experimental.stateless_dropout(inputs, self.rate, seed)
-
-
-def mean_of_tokens(sequence_output: tf.Tensor, input_mask: tf.Tensor) -> tf.Tensor:
-    """float32 [N, length, width], int32 [N, length] -> float32 [N, width], padding left out."""
-    weight = tf.cast(input_mask, tf.float32)
-    weight /= tf.reduce_sum(weight, 1, keepdims=True)
-    return tf.linalg.matvec(sequence_output, weight, transpose_a=True)
+def make_preprocessing(pair: Pair, params: Params) -> Preprocessing:
+    """A pair's, at these settings' length. Raises UserError where it is something else."""
+    return Preprocessing(pair.preprocessor, params.max_length, params.truncation, params.head_share)
 
 
 class Classifier(NamedTuple):
@@ -157,15 +156,16 @@ class Classifier(NamedTuple):
     mixture: Mixture | None = None  # with the n-gram side, once both are fitted
 
 
-def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
+def build_classifier(
+    pair: Pair, params: Params, labels: int = 2, preprocessing: Preprocessing | None = None
+) -> Classifier:
     """Build the functional model: one logit for two labels, a logit a label for more.
 
+    `preprocessing` was made outside a strategy's scope, where a tf.data pipeline can use it.
     Raises UserError when a part of the pair is something else, or when the encoder cannot read
     `max_length` tokens.
     """
-    preprocessing = Preprocessing(
-        pair.preprocessor, params.max_length, params.truncation, params.head_share
-    )
+    preprocessing = preprocessing or make_preprocessing(pair, params)
     loaded = load_encoder(pair.encoder)
     encoder = hub.KerasLayer(loaded, trainable=True, name="BERT_encoder")
     for variable in encoder.variables:
@@ -198,14 +198,6 @@ def build_classifier(pair: Pair, params: Params, labels: int = 2) -> Classifier:
     network = Network(ids, logit(ids), name="network")
     network.micro_batch = params.micro_batch
     return Classifier(model, network, preprocessing, encoder)
-
-
-def divide_logits(classifier: Classifier, temperature: float) -> None:
-    """Calibrate: every logit from now on is divided by `temperature` (Guo et al. 2017,
-    arXiv 1706.04599). The last layer is linear, so its own weights take the division.
-    """
-    for variable in classifier.network.get_layer("classifier").variables:
-        variable.assign(variable / temperature)
 
 
 def parameters(classifier: Classifier) -> int:

@@ -103,15 +103,19 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
-def load_also(params: Params, labels: list[str]) -> Reviews | None:
-    """The short texts of --also that are learnt from. Raises UserError with more than two labels,
-    which they do not have.
+def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params]:
+    """(the short texts of --also that are learnt from, the settings with what `auto` came to).
+
+    Raises UserError with more than two labels, which they do not have.
     """
-    if params.also != "rotten-tomatoes":
-        return None
+    if params.also == "auto":
+        fits = params.data == "imdb" and params.sentence_share and not params.train_examples
+        params = dataclasses.replace(params, also="rotten-tomatoes" if fits else "none")
+    if params.also == "none":
+        return None, params
     if len(labels) > 2:
         raise UserError(f"--also {params.also}: it has two labels, and --labels {len(labels)}")
-    return rotten_tomatoes(params, held_out=False)
+    return rotten_tomatoes(params, held_out=False), params
 
 
 def rotten_tomatoes(params: Params, held_out: bool) -> Reviews:

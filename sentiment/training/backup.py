@@ -33,7 +33,9 @@ class Backup:
 
     def __init__(self, params: Params, digest: str) -> None:
         """Raises UserError where another process trains with the same settings and data."""
-        state = json.dumps([FORMAT, vars(params), digest], sort_keys=True)
+        # Any number of devices takes the same steps, so a run may go on with fewer or more.
+        settings = {name: value for name, value in vars(params).items() if name != "strategy"}
+        state = json.dumps([FORMAT, settings, digest], sort_keys=True)
         key = hashlib.sha256(state.encode()).hexdigest()[:12]
         self.folder = Path(params.model_folder) / f"{PREFIX}{key}"
         self.folder.mkdir(parents=True, exist_ok=True)

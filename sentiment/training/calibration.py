@@ -33,6 +33,14 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
     return math.exp(found.x)
 
 
+def divide_logits(network: Any, temperature: float) -> None:
+    """Calibrate: every logit from now on is divided by `temperature`. The network's last layer is
+    linear, so its own weights take the division.
+    """
+    for variable in network.get_layer("classifier").variables:
+        variable.assign(variable / temperature)
+
+
 class Weights(NamedTuple):
     """What both sides' logits weigh in the answer."""
 

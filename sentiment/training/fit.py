@@ -22,7 +22,7 @@ from params import Params
 from sentiment.errors import Stopped, UserError, log
 from sentiment.logits import mean_loss, predicted
 from sentiment.model.classifier import Network
-from sentiment.training import optimizer
+from sentiment.training import distribution, optimizer
 from sentiment.training.backup import Arrays, Backup
 from sentiment.training.loss import CrossEntropy
 
@@ -51,15 +51,16 @@ def compile_network(
     `weights` are those of the labels in the loss, float32 [labels].
     """
     labels = max(network.output_shape[-1], 2)
-    accuracy = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
-    if labels == 2:
-        accuracy = tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
-    network.compile(
-        optimizer=optimizer.make_optimizer(params, steps, network.trainable_variables),
-        loss=CrossEntropy(labels, params.label_smoothing, weights),
-        metrics=[accuracy],
-    )
-    network.optimizer.build(network.trainable_variables)
+    with network.distribute_strategy.scope():
+        accuracy = tf_keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        if labels == 2:
+            accuracy = tf_keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)
+        network.compile(
+            optimizer=optimizer.make_optimizer(params, steps, network.trainable_variables),
+            loss=CrossEntropy(labels, params.label_smoothing, weights),
+            weighted_metrics=[accuracy],
+        )
+        network.optimizer.build(network.trainable_variables)
 
 
 def fit(
@@ -80,6 +81,7 @@ def fit(
     command's start; `weights` are those of the labels. Raises UserError when nothing is learnt,
     Stopped when a signal asked for it.
     """
+    strategy = network.distribute_strategy
     compile_network(network, params, steps * params.epochs, weights)
     with stop_signals() as asked:
         watch = Watch(network, dev, steps, tokens, params, backup, asked, started)
@@ -88,13 +90,14 @@ def fit(
             log(f"continuing at step {done + 1:,}; delete {backup.folder} to begin anew")
         while watch.step < steps * params.epochs:
             epoch, inside = divmod(watch.step, steps)  # first what is left of an epoch, if any
-            network.fit(
+            distribution.fit(
+                network,
                 batches_from(epoch).skip(inside),
-                initial_epoch=epoch,
-                epochs=epoch + 1 if inside else params.epochs,
-                steps_per_epoch=steps - inside,
-                callbacks=[watch],
-                verbose=1 if sys.stdout.isatty() else 0,
+                watch,
+                epoch,
+                epoch + 1 if inside else params.epochs,
+                steps - inside,
+                verbose=int(sys.stdout.isatty() and distribution.is_chief(strategy)),
             )
     if np.ptp(watch.logits, axis=0).max() <= SAME * np.abs(watch.logits).max():
         backup.clear()
@@ -162,7 +165,9 @@ class Watch(tf_keras.callbacks.Callback):
         self.seconds = 0.0  # of the epoch under way, before this process
         self.started, self.earlier = started, 0.0
         self.step = 0
-        if found := backup.load():
+        self.strategy = network.distribute_strategy
+        distribution.require_same(self.strategy, params, [steps, tokens, self.labels.tolist()])
+        if found := distribution.state_from_chief(self.strategy, backup.load()):
             self.restore(*found)
         self.begun_at = self.step
 
@@ -185,6 +190,8 @@ class Watch(tf_keras.callbacks.Callback):
 
     def save(self, seconds: float) -> None:
         """Back up; `seconds` were spent on the epoch under way."""
+        if not distribution.is_chief(self.strategy):
+            return
         variables = enumerate(state_of(self.network))
         arrays = {f"variable-{number}": variable.numpy() for number, variable in variables}
         if self.best:
@@ -231,6 +238,7 @@ class Watch(tf_keras.callbacks.Callback):
         if inside % -(-self.steps // CURVE_POINTS) == 0 or inside == self.steps:
             self.add_point()
         self.estimate(logs["loss"])
+        distribution.share_asked(self.strategy, self.asked)
         if inside < self.steps:  # after the last step comes dev, and then a backup
             if self.step % self.settings.backup_steps == 0 or self.asked:
                 self.save(self.seconds + time.time() - self.began)
@@ -270,7 +278,7 @@ class Watch(tf_keras.callbacks.Callback):
     def measure(self, train_seconds: float) -> None:
         """Score dev, and keep these weights if they are the best so far."""
         started = time.time()
-        logits = self.network.predict(self.dev, verbose=0)
+        logits = distribution.predict(self.network, self.dev)
         logits = logits[:, 0] if logits.shape[1] == 1 else logits
         texts, loss, right = self.network.tally.numpy().tolist()
         row = {

@@ -64,10 +64,10 @@ class AdamW(tf_keras.optimizers.AdamW):
 
     rate_shares: dict[str, float] = {}  # variables that are not in it learn at the full rate
 
-    def apply_gradients(self, grads_and_vars: Any, **options: Any) -> Any:
+    def aggregate_gradients(self, grads_and_vars: Any) -> Any:
         # A word that occurs twice has two rows in a sparse gradient, and the norm needs their sum.
-        summed = [(sum_rows(gradient), variable) for gradient, variable in grads_and_vars]
-        return super().apply_gradients(summed, **options)
+        found = super().aggregate_gradients(grads_and_vars)
+        return [(sum_rows(gradient), variable) for gradient, variable in found]
 
     def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
         """Nothing: `update_step` does it, for the rows that it touches."""

@@ -47,3 +47,12 @@ def show(reviews: Reviews, folder: str, preprocessing: Preprocessing, names: lis
         if len(pieces) > 24:
             pieces = [*pieces[:12], f"({len(pieces) - 24} more)", *pieces[-12:]]
         log(f"  {names[reviews.labels[row]]} {reviews.ids[row]}: {' '.join(pieces)}")
+
+
+def padding_share(batches: tf.data.Dataset) -> float:
+    """Share of all tokens in these batches that is padding."""
+    tokens = read = 0
+    for ids, _ in batches:
+        tokens += int(tf.size(ids["input_mask"]))
+        read += int(tf.reduce_sum(ids["input_mask"]))
+    return 1 - read / tokens
