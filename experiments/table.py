@@ -116,6 +116,11 @@ def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> s
             ]
         )
     note = "Minutes are from the command to the exported model, downloads excluded."
+    found = [
+        run["evaluations"].get("rotten-tomatoes", {}) for runs in groups.values() for run in runs
+    ]
+    for count in {one["reviews"] for one in found if one.get("split", "").endswith("held-out")}:
+        note += f" Rotten Tomatoes: the {count:,} sentences that were held out."
     return f"{markdown(head, [*rows, *more])}\n\n{conditions(groups)} {note}"
 
 
