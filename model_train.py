@@ -122,7 +122,7 @@ def main() -> int:
     if params.ngrams:
         measured = dev.take(data_loader.dev_order(encoded_dev, params.batch_size))
         calibrated = fitted.dev_logits / temperature
-        classifier, sides = mixture.join(classifier, train, measured, calibrated, params)
+        classifier, sides = mixture.join(classifier, train, measured, calibrated, params, also)
         results |= {"sides": sides} | (sides["both"] if classifier.mixture else {})
 
     # Export: made beside, read back, compared, and only then published.

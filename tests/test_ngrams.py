@@ -16,6 +16,7 @@ from sentiment import machine
 from sentiment.logits import mean_loss
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import FACTORS, Ngrams
+from sentiment.reviews import sources
 from sentiment.reviews.sentences import sentences
 from sentiment.scoring import explain, infer
 from sentiment.scoring.answers import answers
@@ -310,3 +311,26 @@ def test_answering_early_costs_no_more_than_it_may():
     assert calibration.surest_from(both, -both, labels, np.ones(5000))[1] <= 0.002
     surest, share = calibration.surest_from(both[:900], -both[:900], labels[:900], np.ones(900))
     assert share == 0 and surest > 1
+
+
+def test_short_texts_with_labels_of_their_own_are_learnt_from(preprocessing):
+    reviews = sources.canonical(
+        [(f"{text} movie", label == "pos") for text, label in rows_of(200)], "x"
+    )
+    also = sources.canonical([(f"a movie {one}", 1) for one in LETTERS], "y")
+    movie = sources.canonical([("movie", 1)], "z")
+    sides = [
+        linear.fit(reviews, preprocessing(64), 2, 0, False, False, one) for one in (None, also)
+    ]
+    before, after = (mixture.logits(side, movie, preprocessing(64))[0] for side in sides)
+    assert after > before + 0.1
+
+
+def test_a_review_and_its_sentence_are_in_the_same_fifth():
+    """Weights that a sentence gave its own review would flatter it."""
+    chance = np.random.default_rng(0)
+    labels = chance.integers(0, 2, 50)
+    noise = chance.normal(size=50)  # says nothing, but of these reviews what a sentence repeats
+    both = (np.tile(one, 2) for one in (noise, noise, labels, np.ones(50)))
+    mixed = calibration.cross_fitted(*both, np.tile(np.arange(50), 2))
+    np.testing.assert_array_equal(mixed[:50], mixed[50:])

@@ -73,11 +73,17 @@ def fit_weights(
 
 
 def cross_fitted(
-    encoder: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, of_rows: np.ndarray
+    encoder: np.ndarray,
+    ngrams: np.ndarray,
+    labels: np.ndarray,
+    of_rows: np.ndarray,
+    review: np.ndarray,
 ) -> np.ndarray:
-    """The mixed logits of each fifth, its weights fitted on the others."""
+    """The mixed logits of each fifth, its weights fitted on the others. What is of the same
+    `review`, int [N], is in the same fifth.
+    """
     mixed = np.zeros_like(encoder)
-    fold = np.random.default_rng(0).permutation(len(labels)) % FOLDS
+    fold = (np.random.default_rng(0).permutation(review.max() + 1) % FOLDS)[review]
     for number in range(FOLDS):
         rest, inside = fold != number, fold == number
         weights = fit_weights(encoder[rest], ngrams[rest], labels[rest], of_rows[rest])

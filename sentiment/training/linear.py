@@ -24,6 +24,7 @@ HELD_OUT = 0.2  # share of the reviews on which the strength is chosen
 PASSES = 30  # of the solver, which is close enough then
 # Single sentences of each review, and what one counts: they make it better at short texts.
 SENTENCES, SENTENCE_WEIGHT = 2, 0.1
+ALSO_WEIGHT = 0.3  # of a short text with a label of its own
 
 
 def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sparse.csr_matrix:
@@ -48,11 +49,13 @@ def fit(
     seed: int,
     balanced: bool,
     with_sentences: bool,
+    also: Reviews | None = None,
 ) -> Ngrams:
     """The n-gram side of these reviews; its strength is chosen among them.
 
     Of more than two labels each is fitted against the rest. `balanced`: each label counts alike.
-    `with_sentences`: single sentences of the reviews are learnt from besides.
+    `with_sentences`: single sentences of the reviews are learnt from besides, and the short texts
+    `also`.
     """
     reviews = limit(reviews, MOST, seed)
     ngrams = Ngrams(labels)
@@ -61,6 +64,9 @@ def fit(
         texts = texts.join(sentences(reviews, number))
     counts_as = np.full(len(texts.ids), SENTENCE_WEIGHT)
     counts_as[: len(reviews.ids)] = 1
+    if also:
+        texts = texts.join(also)
+        counts_as = np.append(counts_as, np.full(len(also.ids), ALSO_WEIGHT))
     found = matrix(texts, preprocessing, ngrams)
     counts = np.asarray(found.sum(axis=1)).ravel()
     of_reviews = found[: len(reviews.ids)]
