@@ -135,7 +135,8 @@ def mixture(params: Any, preprocessing: Any) -> Any:
     train, _ = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
     stored = common.ROOT / "results" / "presets" / "default-0.json"
     found = json.loads(stored.read_text(encoding="utf-8"))["train"]["sides"]["mixture"]
-    side = linear.fit(train, preprocessing, 2, params.seed, balanced=False, with_sentences=True)
+    also, _ = splits.load_also(params, ["neg", "pos"])
+    side = linear.fit(train, preprocessing, 2, params.seed, False, True, also)
     return Mixture(side, **found)
 
 
