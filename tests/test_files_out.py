@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from sentiment.reviews import tables
 from sentiment.reviews.delimited import Form
-from sentiment.scoring import batch
+from sentiment.scoring import batch, written
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,7 @@ def test_what_goes_out_is_as_it_came_in(form, tmp_path):
     rows = [("text", "more"), ("gut, ja", "ä"), ('so "so"', "a\rb"), ("zwei\nZeilen", "x;y|z\tw")]
     kind = "tsv" if form.delimiter == "\t" else "csv"
     source, target = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
-    line = batch.as_line
+    line = written.as_line
     content = "".join(line(list(row), form) for row in rows)
     source.write_bytes(content.encode(form.encoding))
     given = Form(encoding=form.encoding if form.encoding == "latin-1" else "utf-8")
