@@ -168,7 +168,7 @@ class Params:
         0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=COUNT
     )
     sentence_share: float = setting(
-        6.0,
+        5.0,
         "single sentences to learn from besides, up to so many of each training review in each "
         "epoch: cheap, and a help with short texts and with whole reviews",
         allowed=between(0, 16),
