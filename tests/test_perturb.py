@@ -47,6 +47,8 @@ SOME = settings(
     [
         ("typos", "a good one", None),  # inside it are equal letters
         ("typos", "so a film", "so a flim"),
+        ("missing_letter", "so a film", "so a flm"),
+        ("missing_letter", "so it is", None),
         ("end_punctuation", "It is good...", "It is good"),
         ("end_punctuation", 'I said "good!!!" ', 'I said "good." '),
         ("end_punctuation", "good! Really", None),

@@ -14,6 +14,7 @@ from sentiment import machine
 from sentiment.encoders.bert import INPUTS
 from sentiment.encoders.layers import Dropout, mean_of_tokens
 from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, output_of
+from sentiment.encoders.spelling import respelt
 from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
 from sentiment.reviews.truncation import ADDRESSES, ENTITIES, MARKUP, kept_tokens
@@ -36,10 +37,12 @@ class Preprocessing(tf.Module):
         """string [N] -> int32 [N, (tokens)]: the ids of all tokens, without special ones."""
         for pattern, sign in ((MARKUP, " "), (ADDRESSES, " "), *ENTITIES):
             text = tf.strings.regex_replace(text, pattern, sign)
+        return self.pieces(respelt(text, self.pieces))
+
+    def pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
+        """`tokens` of a text as it stands. TF Hub's BERT tokenisers give [N, (words), (pieces)]."""
         tokens = self.preprocessor.tokenize(text)
-        if tokens.ragged_rank > 1:  # TF Hub's BERT tokenisers: [N, (words), (pieces)]
-            tokens = tokens.merge_dims(1, -1)
-        return tokens
+        return tokens.merge_dims(1, -1) if tokens.ragged_rank > 1 else tokens
 
     def packed(self, tokens: tf.RaggedTensor) -> dict[str, tf.Tensor]:
         """`tokens` -> the encoder's three int32 [N, longest], and int32 `token_count` [N].
@@ -52,9 +55,8 @@ class Preprocessing(tf.Module):
         kept = tf.ragged.boolean_mask(tokens, (position < self.head) | (from_end <= self.tail))
         longest = tf.reduce_max(tf.concat([kept.row_lengths(), [0]], 0)) + 2
         packed = self.preprocessor.bert_pack_inputs([kept], tf.cast(longest, tf.int32))
-        return {name: packed[name] for name in INPUTS} | {
-            "token_count": tf.cast(counts, tf.int32) + 2
-        }
+        counted = {"token_count": tf.cast(counts, tf.int32) + 2}
+        return {name: packed[name] for name in INPUTS} | counted
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
     def counted(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -133,10 +135,8 @@ class Network(tf_keras.Model):
                 some = None if weight is None else weight[start:end]
                 loss = self.loss(label[start:end, None], logit, some) * share
             parts = tape.gradient(loss, self.trainable_variables)
-            gradients = [
-                total + tf.convert_to_tensor(part)
-                for total, part in zip(gradients, parts, strict=True)
-            ]
+            pairs = zip(gradients, parts, strict=True)
+            gradients = [total + tf.convert_to_tensor(part) for total, part in pairs]
             logits = tf.concat([logits, logit], 0)
         return gradients, logits
 

@@ -17,6 +17,10 @@ CHANGES = {  # of a text that must not matter: what is done, and what to do wher
         "two letters of a word change places",
         "Correct the spelling of what you score, or train on texts with such slips.",
     ),
+    "missing_letter": (
+        "one letter inside a word goes",
+        "Correct the spelling of what you score, or train on texts with such slips.",
+    ),
     "handle": ("@name before the text", "Remove handles before scoring."),
     "address": ("a web address after the text", "Remove addresses before scoring."),
     "place_sentence": (

@@ -99,17 +99,29 @@ def require_faker() -> None:
 
 def typos(text: str, seed: str) -> str | None:
     """Two neighbouring letters inside one word of four letters or more change places."""
-    places = [
+    if not (inside := inner_letters(text, lambda place: text[place] != text[place + 1])):
+        return None
+    place = random.Random(seed).choice(inside)
+    return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
+
+
+def missing_letter(text: str, seed: str) -> str | None:
+    """One letter inside one such word goes."""
+    if not (inside := inner_letters(text, lambda place: True)):
+        return None
+    place = random.Random(seed).choice(inside)
+    return text[:place] + text[place + 1 :]
+
+
+def inner_letters(text: str, wanted: Callable[[int], bool]) -> list[int]:
+    """Where in words of four letters or more such letters are, but the first and the last two."""
+    return [
         place
         for match in WORD.finditer(text)
         if match[0].isalpha()  # ¼ is no digit to the pattern
         for place in range(match.start() + 1, match.end() - 2)
-        if text[place] != text[place + 1]
+        if wanted(place)
     ]
-    if not places:
-        return None
-    place = random.Random(seed).choice(places)
-    return text[:place] + text[place + 1] + text[place] + text[place + 2 :]
 
 
 def handle(text: str, seed: str) -> str | None:
@@ -208,6 +220,7 @@ def contractions(text: str, seed: str) -> str | None:
 
 MUST_NOT_MATTER: dict[str, Callable[[str, str], str | None]] = {
     "typos": typos,
+    "missing_letter": missing_letter,
     "handle": handle,
     "address": address,
     "place_sentence": place_sentence,
