@@ -1,6 +1,6 @@
 """No run is lost and none is lied about: kills, many processes at once, full disks.
 
-The long proofs run with `python -m pytest -m long` and write results/reliability/NAME.json; a short
+The long proofs run with `python -m pytest -m long -n 0` and write results/reliability/NAME.json; a short
 form of each runs always.
 """
 
@@ -43,7 +43,7 @@ def write_result(name: str, started: float, content: dict) -> None:
     folder = ROOT / "results" / "reliability"
     folder.mkdir(parents=True, exist_ok=True)
     record = {
-        "command": f"python -m pytest -m long -k {name}",
+        "command": f"python -m pytest -m long -n 0 -k {name}",
         "minutes": (time.time() - started) / 60,
         "python": platform.python_version(),
         "tensorflow": tf.__version__,

@@ -1,6 +1,6 @@
 """Several devices: the same steps as one, one voice, and no run that hangs or is lost.
 
-`python -m pytest -m long -k strategies` trains the embedded encoder every way and writes
+`python -m pytest -m long -n 0 -k strategies` trains the embedded encoder every way and writes
 results/reliability/strategies.json.
 """
 
