@@ -8,6 +8,7 @@ import random
 import runpy
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,8 @@ from typing import NamedTuple
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# A shell's background job ignores Ctrl-C, and so would the scripts that the tests stop with it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import tensorflow as tf  # noqa: E402
 

@@ -1,7 +1,7 @@
 """No run is lost and none is lied about: kills, many processes at once, full disks.
 
-The long proofs run with `python -m pytest -m long -n 0` and write results/reliability/NAME.json; a short
-form of each runs always.
+The long proofs run with `python -m pytest -m long -n 0` and write results/reliability/NAME.json; a
+short form of each runs always.
 """
 
 import json
