@@ -116,11 +116,16 @@ def main_table(groups: dict[str, Runs], more: Sequence[Sequence[str]] = ()) -> s
             ]
         )
     note = "Minutes are from the command to the exported model, downloads excluded."
-    found = [
-        run["evaluations"].get("rotten-tomatoes", {}) for runs in groups.values() for run in runs
-    ]
-    for count in {one["reviews"] for one in found if one.get("split", "").endswith("held-out")}:
-        note += f" Rotten Tomatoes: the {count:,} sentences that were held out."
+    scored = {
+        (one["reviews"], one["split"].endswith("held-out"), name)
+        for name, runs in groups.items()
+        for one in (run["evaluations"].get("rotten-tomatoes") for run in runs)
+        if one
+    }
+    for count in sorted({count for count, held_out, _ in scored if held_out}):
+        names = sorted(name for number, _, name in scored if number == count)
+        of = "" if len(names) == len({name for *_, name in scored}) else f" of {', '.join(names)}"
+        note += f" Rotten Tomatoes{of}: the {count:,} sentences that were held out."
     return f"{markdown(head, [*rows, *more])}\n\n{conditions(groups)} {note}"
 
 
