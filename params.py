@@ -52,7 +52,7 @@ ENCODERS = {
 
 # What differs from the defaults of Params.
 PRESETS: dict[str, dict[str, Any]] = {
-    "quick": {"max_length": 72, "sentence_share": 0.6},
+    "quick": {"max_length": 64, "sentence_share": 0.6},
     "default": {},
     "best": {"max_length": 512, "epochs": 2, "sentence_share": 4},
     # As percent4/tf_hub_english_text_classification: 0.8850 on test. It needs a GPU and the Hub.
