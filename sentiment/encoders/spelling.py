@@ -44,7 +44,7 @@ def respelt(text: tf.Tensor, tokenize: Callable[[tf.Tensor], tf.RaggedTensor]) -
     whole = tf.where(pieces.row_lengths() == 1)[:, 0]
     ids = tf.cast(tf.gather(pieces, whole).flat_values, tf.int64)
     count = tf.size(candidates, tf.int64)
-    ranked = ids * count + whole
+    ranked = ids * count + whole  # by id, and says which candidate
     best = tf.math.unsorted_segment_min(ranked, tf.gather(word, whole), tf.size(written))
     mended = tf.where(best < tf.int64.max)
     chosen = tf.gather(candidates, tf.gather_nd(best, mended) % count)
