@@ -69,9 +69,10 @@ def main() -> int:
     model = infer.load_model(params.model_folder)
     with machine.quiet():
         if arguments.save:  # it needs tensorflow_text's Python, which imports Keras
-            from sentiment.model import threshold as thresholds
+            from sentiment.model.republish import publish_again
         from sentiment.report import analysis, card, metrics, printed, report, robustness
         from sentiment.scoring import scores
+        from sentiment.scoring.threshold import threshold_for_precision
     log("settings:")
     command_line.echo(params, settings.EVALUATE)
     log(f"device: {device}; precision: {precision}; model: {model.folder}")
@@ -89,7 +90,7 @@ def main() -> int:
     threshold = arguments.threshold
     if arguments.target_precision is not None:
         on_dev = scores.score(model, dev, "dev", precision, folder)
-        threshold = analysis.threshold_for_precision(
+        threshold = threshold_for_precision(
             dev.labels, on_dev.predictions.probabilities, arguments.target_precision
         )
     if threshold is not None:
@@ -128,7 +129,7 @@ def main() -> int:
         if arguments.report:
             written += report.write(scored, model, reviews, results, extra)
         if arguments.save:
-            published = thresholds.publish_again(model.folder, model.loaded, details, threshold)
+            published = publish_again(model.folder, model.loaded, details, threshold)
             written += [published, *card.write(published, versions.evaluation_folder(published))]
     except OSError as error:
         raise UserError(f"cannot write to {folder}: {error.strerror}") from None

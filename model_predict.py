@@ -81,14 +81,14 @@ def load(params: Params, fast: bool) -> Any:
 
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
-    from sentiment.scoring import batch, explain, written
+    from sentiment.scoring import explain, inputs, output_formats
     from sentiment.scoring.answers import answers, early_words
 
     # In a locale without UTF-8, Python has not decoded the arguments.
     reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
     if not reviews:
         reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
-    problems = [batch.problem_of(review) for review in reviews]
+    problems = [inputs.problem_of(review) for review in reviews]
     for number, (review, problem) in enumerate(zip(reviews, problems, strict=True), 1):
         if problem:
             log(f"review {number} ({review!r}): {problem}: not scored")
@@ -106,7 +106,7 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
             if not arguments.all_probabilities:
                 del row["probabilities"]
             row |= {"explanation": because.as_dict()} if because else {}
-            print(written.as_json({"text": review} | row))
+            print(output_formats.as_json({"text": review} | row))
             continue
         score, label = row["probability"], row["label"]
         print(f"input: {one_line(review):<{width}} : score: {score:.6f} : {label}")
@@ -121,15 +121,15 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     """Score a file of any size into another, or onto standard output."""
     from sentiment.model import versions
     from sentiment.reviews import own_files
-    from sentiment.scoring import batch, infer
+    from sentiment.scoring import batch, infer, inputs, resume
     from sentiment.scoring.answers import answers, early_words
 
     target = arguments.output
     model_folder = versions.find_model(params.model_folder)
     labels = versions.load_details(model_folder)["labels"] if arguments.all_probabilities else []
-    job = batch.Job(arguments.input, params.text_column, labels, own_files.form_of(params))
+    job = inputs.Job(arguments.input, params.text_column, labels, own_files.form_of(params))
     way = params.precision + (", fast" if arguments.fast else "")
-    parts = batch.open_parts(job, target, arguments.resume, model_folder, way)
+    parts = resume.open_parts(job, target, arguments.resume, model_folder, way)
     fast: Counter[bool] | None = Counter() if arguments.fast else None
     answer = partial(answers, load(params, arguments.fast), fast=fast)
     done = min(len(parts) * batch.PART, job.count)

@@ -55,7 +55,6 @@ def main() -> int:
         from sentiment.encoders import pairs
         from sentiment.model import classifier as layers
         from sentiment.model import export
-        from sentiment.model.threshold import THRESHOLD
         from sentiment.report import plots
         from sentiment.training import calibration, fit, health, mixture, record, summary
         from sentiment.training.backup import Backup
@@ -133,7 +132,7 @@ def main() -> int:
         "run": backup.run,
         "settings": dataclasses.asdict(params),
         "labels": labels,
-        "threshold": THRESHOLD,
+        "threshold": export.THRESHOLD,
         "temperature": temperature,
         "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),
@@ -142,7 +141,7 @@ def main() -> int:
     }
     try:
         with versions.unfinished(home) as made:
-            export.write(classifier, labels, THRESHOLD, made)
+            export.write(classifier, labels, export.THRESHOLD, made)
             files.write_json(made / versions.DETAILS, details)
             files.write_text(made / versions.TRAIN_IDS, "\n".join(train.ids) + "\n")
             some = dev.texts[:32]

@@ -100,7 +100,6 @@ def export(target: Path, max_length: int, both: bool = False) -> None:
     """
     machine.start("float32")
     from sentiment.model import export
-    from sentiment.model.threshold import THRESHOLD
 
     params = common.our_params(max_length)
     classifier = common.our_classifier(params)
@@ -109,11 +108,11 @@ def export(target: Path, max_length: int, both: bool = False) -> None:
     bias.assign([0.0])
     if both:
         classifier = classifier._replace(mixture=mixture(params, classifier.preprocessing))
-    export.write(classifier, ["neg", "pos"], THRESHOLD, target)
+    export.write(classifier, ["neg", "pos"], export.THRESHOLD, target)
     details = {
         "settings": dataclasses.asdict(params),
         "labels": ["neg", "pos"],
-        "threshold": THRESHOLD,
+        "threshold": export.THRESHOLD,
         "temperature": 1.0,
         "mixture": classifier.mixture and classifier.mixture.as_dict(),
         "mask_id": classifier.preprocessing.mask_id(),

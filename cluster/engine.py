@@ -25,7 +25,7 @@ from sentiment import machine
 from sentiment.command_line import DEBUG
 from sentiment.errors import UserError
 from sentiment.reviews import tables
-from sentiment.scoring import batch, infer, written
+from sentiment.scoring import batch, infer, inputs, output_formats, resume
 from sentiment.scoring.answers import answers
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -36,7 +36,7 @@ FED = 64  # workers a reader; it could feed more: results/cluster/ has the rows 
 class Task(NamedTuple):
     """A file that is scored into another."""
 
-    job: batch.Job
+    job: inputs.Job
     target: Path
     done: dict[int, Path]  # finished parts by their number
 
@@ -58,7 +58,7 @@ class Scored(NamedTuple):
     number: int
     path: Path
     rows: int
-    refused: batch.Refused
+    refused: inputs.Refused
     early: Counter[bool]  # whether the encoder was left out; empty without --fast
     precision: str
 
@@ -178,16 +178,16 @@ def join(task: Task) -> int:
     parts = [done[number] for number in sorted(done)]
     kind = tables.kind_of(target, tables.WRITTEN)
     try:
-        written.join(parts, kind, job.columns, batch.written_form(job, kind), target)
-        shutil.rmtree(batch.parts_folder(target))
+        output_formats.join(parts, kind, job.columns, batch.written_form(job, kind), target)
+        shutil.rmtree(resume.parts_folder(target))
     except OSError as error:
         raise UserError(
             f"cannot write {target} ({error.strerror}): make room, and --resume goes on"
         ) from None
-    return sum(map(batch.refused_in, parts))
+    return sum(map(resume.refused_in, parts))
 
 
-def parts_in(job: batch.Job) -> int:
+def parts_in(job: inputs.Job) -> int:
     return -(-job.count // batch.PART)
 
 
@@ -222,7 +222,7 @@ class Worker:
         answer = partial(answers, self.model, fast=early if self.fast else None)
         scored, refused = job.score(rows, answer, lambda done: None)
         kind = tables.kind_of(target, tables.WRITTEN)
-        content = written.part_of(kind, scored, job.columns, batch.written_form(job, kind))
-        path = batch.write_part(target, number, len(refused), content)
+        content = output_formats.part_of(kind, scored, job.columns, batch.written_form(job, kind))
+        path = resume.write_part(target, number, len(refused), content)
         said = Scored(task, number, path, len(rows), refused, early, self.precision)
         return {"scored": [pickle.dumps(said)]}

@@ -21,7 +21,7 @@ import pandas as pd
 
 from cluster import engine
 from sentiment import files
-from sentiment.scoring import batch
+from sentiment.scoring import batch, inputs, output_formats, resume
 
 RESULT = measure.ROOT / "results" / "cluster" / "limits.json"
 HANDED = 300  # parts
@@ -59,18 +59,18 @@ def of_kind(kind: str, table: pd.DataFrame, folder: Path) -> dict[str, float]:
     """Rows a second that one process counts, reads and joins."""
     source, target = folder / f"in.{kind}", folder / f"out.{kind}"
     table.to_csv(source, index=False) if kind == "csv" else table.to_parquet(source)
-    counted = seconds(batch.Job, str(source), "text")
-    job = batch.Job(str(source), "text")
+    counted = seconds(inputs.Job, str(source), "text")
+    job = inputs.Job(str(source), "text")
     read = seconds(lambda: sum(1 for _ in job.rows()))
     parts = []
-    batch.parts_folder(target).mkdir()
+    resume.parts_folder(target).mkdir()
     form = batch.written_form(job, kind)
     for start in range(0, len(table), batch.PART):
         some = table.iloc[start : start + batch.PART].to_dict("records")
         added = {"label": "pos", "probability": 0.75, "cut": True}
-        content = batch.part_of(kind, [row | added for row in some], job.columns, form)
-        parts.append(batch.write_part(target, len(parts), 0, content))
-    joined = seconds(batch.join, parts, kind, job.columns, form, target)
+        content = output_formats.part_of(kind, [row | added for row in some], job.columns, form)
+        parts.append(resume.write_part(target, len(parts), 0, content))
+    joined = seconds(output_formats.join, parts, kind, job.columns, form, target)
     rows = len(table)
     return {
         "bytes_a_row_in": source.stat().st_size / rows,

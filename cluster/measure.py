@@ -35,7 +35,7 @@ from params import Params  # noqa: E402
 from sentiment import files, machine  # noqa: E402
 from sentiment.errors import log  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402
-from sentiment.scoring import batch  # noqa: E402
+from sentiment.scoring import batch, resume  # noqa: E402
 
 RESULT = ROOT / "results" / "cluster" / "scoring.json"
 WORDS, PIECES = 24, 4  # words a piece, pieces a review
@@ -127,7 +127,7 @@ def watch(
         family = started_by(process.pid)
         for one in family:
             spent[one] = max(spent.get(one, 0), cpu_seconds(one))
-        now = len(list(batch.parts_folder(target).glob("part-*")))
+        now = len(list(resume.parts_folder(target).glob("part-*")))
         parts += [time.perf_counter() - began] * (now - len(parts))
         cpu += [sum(spent.values())] * (now - len(cpu))
         if kill and not killed and now * batch.PART >= kill * total:

@@ -28,8 +28,9 @@ from sentiment import command_line  # noqa: E402
 from sentiment.errors import UserError, log  # noqa: E402
 from sentiment.model import versions  # noqa: E402
 from sentiment.reviews import own_files  # noqa: E402
-from sentiment.scoring import batch, infer  # noqa: E402
+from sentiment.scoring import batch, infer, resume  # noqa: E402
 from sentiment.scoring.answers import early_words  # noqa: E402
+from sentiment.scoring.inputs import Job  # noqa: E402
 
 
 def main() -> int:
@@ -65,7 +66,7 @@ def main() -> int:
         return score(ray, tasks, way, workers)
     finally:
         for task in tasks:
-            batch.release(task.job)
+            resume.release(task.job)
         ray.shutdown()
 
 
@@ -76,7 +77,7 @@ def open_tasks(
     labels: list[str],
     model: Path,
 ) -> None:
-    """Add a task to `tasks` for every input. Raises UserError as batch.py does."""
+    """Add a task to `tasks` for every input. Raises UserError as resume.py does."""
     inputs, output = list(map(Path, arguments.input)), arguments.output.absolute()
     targets = [output / one.name for one in inputs] if len(inputs) > 1 else [output]
     if len(set(targets)) < len(targets):
@@ -87,9 +88,9 @@ def open_tasks(
             log(f"{target} is there: {source} was scored before")
             continue
         form = own_files.form_of(params)
-        job = batch.Job(str(source.absolute()), params.text_column, labels, form)
-        parts = batch.open_parts(job, target, arguments.resume, model, way)
-        tasks.append(Task(job, target, {batch.number_in(part): part for part in parts}))
+        job = Job(str(source.absolute()), params.text_column, labels, form)
+        parts = resume.open_parts(job, target, arguments.resume, model, way)
+        tasks.append(Task(job, target, {resume.number_in(part): part for part in parts}))
 
 
 def score(ray: object, tasks: list[Task], way: Way, workers: int) -> int:

@@ -13,7 +13,8 @@ from conftest import made_up_rows, run_script, write_csv
 from sentiment import files
 from sentiment.errors import UserError
 from sentiment.reviews import tables
-from sentiment.scoring import batch, infer
+from sentiment.scoring import batch, infer, inputs
+from sentiment.scoring.resume import checksum, open_parts, parts_folder, release
 
 TEXTS = [text for text, _ in made_up_rows(50)]
 READERS = {
@@ -47,12 +48,12 @@ def count_up(texts, progress):
 
 
 def parts_with(job, target, resume=False, model="model", precision="auto"):
-    """batch.open_parts for a model that has only what is asked about it."""
+    """open_parts for a model that has only what is asked about it."""
     details = target.parent.with_name(f"{target.parent.name}-{model}") / "model.json"
     if not details.exists():
         details.parent.mkdir()
         details.write_text("{}")
-    return batch.open_parts(job, target, resume, details.parent, precision)
+    return open_parts(job, target, resume, details.parent, precision)
 
 
 def run(job, target, answer=count_up, resume=False):
@@ -65,7 +66,7 @@ def test_columns_and_order_are_kept_in_every_format(kinds, tmp_path, monkeypatch
     monkeypatch.setattr(batch, "PART", 16)
     source = write(tmp_path / f"in.{kinds[0]}", kinds[0])
     target = tmp_path / f"out.{kinds[1]}"
-    assert run(batch.Job(str(source), "review"), target) == (50, 0)
+    assert run(inputs.Job(str(source), "review"), target) == (50, 0)
     found = READERS[kinds[1]](target)
     added = ["label", "probability", "cut", "note", "error"]
     assert found.columns.tolist() == ["number", "review", "stars", *added]
@@ -81,7 +82,7 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
     monkeypatch.setattr(batch, "PART", 8)
     source = write(tmp_path / "in.csv", "csv")
     whole, target = tmp_path / f"whole.{kind}", tmp_path / f"out.{kind}"
-    run(batch.Job(str(source), "review"), whole)
+    run(inputs.Job(str(source), "review"), whole)
     asked = []
 
     def fails(texts, progress):
@@ -91,35 +92,35 @@ def test_run_that_was_cut_off_goes_on_and_scores_no_row_twice(kind, tmp_path, mo
         return count_up(texts, progress)
 
     with pytest.raises(KeyboardInterrupt):
-        run(batch.Job(str(source), "review"), target, fails)
+        run(inputs.Job(str(source), "review"), target, fails)
     assert not target.exists()
     with pytest.raises(UserError, match="--resume goes on"):
-        run(batch.Job(str(source), "review"), target)
-    (batch.parts_folder(target) / "unfinished-part-000003.0").write_text("half")
+        run(inputs.Job(str(source), "review"), target)
+    (parts_folder(target) / "unfinished-part-000003.0").write_text("half")
 
     def goes_on(texts, progress):
         asked.extend(texts)
         return count_up(texts, progress)
 
-    assert run(batch.Job(str(source), "review"), target, goes_on, resume=True) == (50, 0)
+    assert run(inputs.Job(str(source), "review"), target, goes_on, resume=True) == (50, 0)
     assert asked == TEXTS
     assert target.read_bytes() == whole.read_bytes()
     with pytest.raises(UserError, match="there already"):
-        run(batch.Job(str(source), "review"), target)
+        run(inputs.Job(str(source), "review"), target)
 
 
 def test_parts_of_another_job_are_not_continued(tmp_path):
     source = write(tmp_path / "in.csv", "csv")
     target = tmp_path / "out.csv"
-    job = batch.Job(str(source), "review")
+    job = inputs.Job(str(source), "review")
     parts_with(job, target)
-    batch.release(job)
-    part = batch.parts_folder(target) / f"part-000000.0.{batch.checksum(b'')}"
+    release(job)
+    part = parts_folder(target) / f"part-000000.0.{checksum(b'')}"
     part.touch()
     assert parts_with(job, target, resume=True) == [part]
     with pytest.raises(UserError, match="another process is writing .*out.csv: wait"):
-        parts_with(batch.Job(str(source), "review"), target, resume=True)
-    batch.release(job)
+        parts_with(inputs.Job(str(source), "review"), target, resume=True)
+    release(job)
     for other in ({"model": "other"}, {"precision": "float32"}):
         with pytest.raises(UserError, match="another input, column, model or precision"):
             parts_with(job, target, resume=True, **other)
@@ -134,7 +135,7 @@ BAD = b'number,text\n1,good\n2,\n3,latin \xe9\n4,a,b\n5,"two\nlines"\n6\n'
 def test_bad_rows_have_an_error_and_the_rest_go_on(tmp_path, capsys):
     (tmp_path / "in.csv").write_bytes(BAD)
     target = tmp_path / "out.jsonl"
-    assert run(batch.Job(str(tmp_path / "in.csv"), "text"), target) == (6, 4)
+    assert run(inputs.Job(str(tmp_path / "in.csv"), "text"), target) == (6, 4)
     rows = [json.loads(line) for line in target.read_text().splitlines()]
     assert [row["number"] for row in rows] == list("123456")
     assert [row["label"] for row in rows] == ["pos", None, None, None, "pos", None]
@@ -149,7 +150,7 @@ def test_jsonl_with_other_keys_and_types_becomes_a_table(tmp_path):
     lines = ['{"text": "good", "n": 1, "tags": ["a"]}', "nonsense", '{"text": 5, "n": 2.5}']
     (tmp_path / "in.jsonl").write_text("\n".join(lines))
     target = tmp_path / "out.parquet"
-    assert run(batch.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 1)
+    assert run(inputs.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 1)
     found = pd.read_parquet(target)
     assert found["text"].tolist()[::2] == ["good", "5"]
     assert found["tags"].tolist()[0] == '["a"]'
@@ -168,22 +169,22 @@ def test_jsonl_with_other_keys_and_types_becomes_a_table(tmp_path):
 )
 def test_each_row_is_looked_at_for_its_text(name, content, problems, tmp_path):
     (tmp_path / name).write_bytes(content)
-    job = batch.Job(str(tmp_path / name), "text")
+    job = inputs.Job(str(tmp_path / name), "text")
     texts = [(row.error, tables.text_of(row.values, job.text_columns)) for row in job.rows()]
-    assert [error or batch.problem_of(text) for error, text in texts] == problems
+    assert [error or inputs.problem_of(text) for error, text in texts] == problems
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.txt"])
 def test_file_in_another_encoding_is_named_with_it(name, tmp_path):
     (tmp_path / name).write_bytes("text,label\n".encode("utf-16")[:-1])
     with pytest.raises(UserError, match=rf"{name} is not utf-16.*see --encoding"):
-        batch.Job(str(tmp_path / name), "text")
+        inputs.Job(str(tmp_path / name), "text")
 
 
 def test_column_of_the_same_name_is_kept(tmp_path, capsys):
     source = write_csv(tmp_path / "in.csv", made_up_rows(4))
     target = tmp_path / "out.csv"
-    run(batch.Job(str(source), "text"), target)
+    run(inputs.Job(str(source), "text"), target)
     found = pd.read_csv(target)
     assert found.columns.tolist() == [
         "text",
@@ -213,7 +214,7 @@ def test_column_of_the_same_name_is_kept(tmp_path, capsys):
 def test_input_that_cannot_be_scored_is_refused_before_any_compute(name, content, says, tmp_path):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=says):
-        batch.Job(str(tmp_path / name), "text")
+        inputs.Job(str(tmp_path / name), "text")
 
 
 def test_script_scores_a_file_as_it_scores_its_reviews(trained, loaded, tmp_path):
@@ -268,22 +269,22 @@ def test_changed_input_is_not_resumed_and_standard_input_never(tmp_path, monkeyp
         return count_up(texts, progress)
 
     with pytest.raises(KeyboardInterrupt):
-        run(batch.Job(str(source), "review"), target, fails)
+        run(inputs.Job(str(source), "review"), target, fails)
     lines = source.read_text().splitlines()
     source.write_text("\n".join([lines[0], *lines[:0:-1]]) + "\n")  # as long as before
     with pytest.raises(UserError, match="changed since"):
-        run(batch.Job(str(source), "review"), target, resume=True)
+        run(inputs.Job(str(source), "review"), target, resume=True)
     with pytest.raises(UserError, match="cannot be read again"):
-        parts_with(batch.Job("-", "text"), tmp_path / "other.csv", resume=True)
+        parts_with(inputs.Job("-", "text"), tmp_path / "other.csv", resume=True)
     with pytest.raises(UserError, match="no --text-column"):
-        batch.Job("-", "review")
+        inputs.Job("-", "review")
 
 
 def test_what_json_can_hold_and_a_file_cannot_is_one_bad_row(tmp_path):
     lines = ['{"text": "good", "n": 18446744073709551615}', '{"text": "x", "tags": ["\\ud83d"]}']
     (tmp_path / "in.jsonl").write_text("\n".join([*lines, '{"text": "fine", "n": 1}']))
     target = tmp_path / "out.parquet"
-    assert run(batch.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 1)
+    assert run(inputs.Job(str(tmp_path / "in.jsonl"), "text"), target) == (3, 1)
     found = pd.read_parquet(target)
     assert found["n"].tolist()[::2] == ["18446744073709551615", "1"]
     assert "surrogate" in found["error"][1]
@@ -296,20 +297,20 @@ def test_open_quote_swallows_no_row(open_at, tmp_path):
     lines[open_at - 1] = '"' + lines[open_at - 1]
     (tmp_path / "in.tsv").write_text("\n".join(lines) + "\n")
     with pytest.raises(UserError, match=rf"in.tsv, row {open_at}: not TSV .*quote left open"):
-        batch.Job(str(tmp_path / "in.tsv"), "text")
+        inputs.Job(str(tmp_path / "in.tsv"), "text")
 
 
 def test_wrong_quotes_within_a_line_are_one_bad_row(tmp_path):
     (tmp_path / "in.csv").write_text('text,n\nfine,1\n\n"so" so,2\ngood,3\n"never closed,4')
     target = tmp_path / "out.jsonl"
-    assert run(batch.Job(str(tmp_path / "in.csv"), "text"), target) == (4, 2)
+    assert run(inputs.Job(str(tmp_path / "in.csv"), "text"), target) == (4, 2)
     found = [json.loads(line) for line in target.read_text().splitlines()]
     assert ["not CSV" in (row["error"] or "") for row in found] == [False, True, False, True]
 
 
 def test_progress_counts_reviews_as_they_are_scored(tmp_path, monkeypatch):
     monkeypatch.setattr(batch, "PART", 20)
-    job = batch.Job(str(write(tmp_path / "in.csv", "csv")), "review")
+    job = inputs.Job(str(write(tmp_path / "in.csv", "csv")), "review")
     seen = []
     parts = parts_with(job, tmp_path / "out.csv")
     batch.to_file(job, count_up, tmp_path / "out.csv", parts, seen.append)
@@ -334,11 +335,11 @@ def test_damaged_state_is_named_with_the_way_out(name, damage, says, tmp_path, m
         return count_up(texts, progress)
 
     with pytest.raises(KeyboardInterrupt):
-        run(batch.Job(str(source), "review"), target, fails)
-    (path,) = batch.parts_folder(target).glob(name)
+        run(inputs.Job(str(source), "review"), target, fails)
+    (path,) = parts_folder(target).glob(name)
     path.write_bytes(damage)
     with pytest.raises(UserError, match=says):
-        run(batch.Job(str(source), "review"), target, resume=True)
+        run(inputs.Job(str(source), "review"), target, resume=True)
 
 
 def test_full_disk_says_that_it_goes_on(tmp_path, monkeypatch):
@@ -350,9 +351,9 @@ def test_full_disk_says_that_it_goes_on(tmp_path, monkeypatch):
 
     monkeypatch.setattr(files, "write_bytes", full)
     with pytest.raises(UserError, match=r"out.csv \(No space left on device\): make room"):
-        run(batch.Job(str(source), "review"), target)
+        run(inputs.Job(str(source), "review"), target)
     monkeypatch.setattr(files, "write_bytes", whole)
-    assert run(batch.Job(str(source), "review"), target, resume=True) == (50, 0)
+    assert run(inputs.Job(str(source), "review"), target, resume=True) == (50, 0)
 
 
 def test_probabilities_of_all_labels_are_columns(trained, tmp_path):

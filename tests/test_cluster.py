@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 from conftest import ROOT, made_up_rows, run_script, write_csv
 
-from sentiment.scoring import batch
+from sentiment.scoring import batch, resume
 
 SCORE = "cluster/score.py"
 PARTS = 10  # of the file that is scored
@@ -50,7 +50,7 @@ def wait_for_parts(process: subprocess.Popen, target: Path, count: int) -> int:
     """Wait until so many parts are there; return how many are."""
     end = time.monotonic() + WAIT
     while time.monotonic() < end and process.poll() is None:
-        if (done := len(list(batch.parts_folder(target).glob("part-*")))) >= count:
+        if (done := len(list(resume.parts_folder(target).glob("part-*")))) >= count:
             return done
         time.sleep(0.02)
     raise AssertionError(f"no {count} parts: {process.communicate()}")
@@ -81,7 +81,7 @@ def test_killed_worker_loses_and_doubles_no_row(long_file, tmp_path):
     assert done < PARTS and process.returncode == 1, errors
     assert target.read_bytes() == expected.read_bytes()
     assert "2 of them refused" in said and "row 7: no text: not scored" in errors
-    assert not batch.parts_folder(target).exists()
+    assert not resume.parts_folder(target).exists()
 
 
 @needs_ray
@@ -94,7 +94,7 @@ def test_stopped_run_goes_on_with_what_it_had(long_file, tmp_path):
     process.terminate()
     _, errors = process.communicate(timeout=WAIT)
     assert process.returncode == 143 and errors.endswith("score.py: stopped by SIGTERM\n")
-    kept = len(list(batch.parts_folder(target).glob("part-*")))
+    kept = len(list(resume.parts_folder(target).glob("part-*")))
     refused = run_script("model_predict.py", *flags[:-2], "--resume", cwd=tmp_path)
     assert refused.returncode == 2 and "delete it to begin anew" in refused.stderr
     done = run_script(SCORE, *flags, "--resume", cwd=tmp_path)

@@ -9,7 +9,7 @@ from pyarrow import parquet
 
 from sentiment.reviews import tables
 from sentiment.reviews.delimited import Form
-from sentiment.scoring import batch, written
+from sentiment.scoring import batch, inputs, output_formats, resume
 
 
 @pytest.mark.parametrize(
@@ -25,18 +25,18 @@ def test_what_goes_out_is_as_it_came_in(form, tmp_path):
     rows = [("text", "more"), ("gut, ja", "ä"), ('so "so"', "a\rb"), ("zwei\nZeilen", "x;y|z\tw")]
     kind = "tsv" if form.delimiter == "\t" else "csv"
     source, target = tmp_path / f"in.{kind}", tmp_path / f"out.{kind}"
-    line = written.as_line
+    line = output_formats.as_line
     content = "".join(line(list(row), form) for row in rows)
     source.write_bytes(content.encode(form.encoding))
     given = Form(encoding=form.encoding if form.encoding == "latin-1" else "utf-8")
-    job = batch.Job(str(source), "text", (), given)
+    job = inputs.Job(str(source), "text", (), given)
 
     def answer(texts, progress):
         return ({"label": "pos", "probability": 0.5, "cut": False} for _ in texts)
 
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.json").write_text("{}")
-    parts = batch.open_parts(job, target, False, tmp_path / "model", "auto")
+    parts = resume.open_parts(job, target, False, tmp_path / "model", "auto")
     assert batch.to_file(job, answer, target, parts, lambda done: None) == (3, 0)
     out = target.read_bytes().decode(form.encoding)
     assert out.startswith(f"text{form.delimiter}more{form.delimiter}label") and form.line_end in out

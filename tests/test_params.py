@@ -175,7 +175,7 @@ PRINTED_BY = {
     "sentiment/training": ["model_train.py"],
     "sentiment/encoders": ["model_train.py"],
     "sentiment/report": ["model_evaluate.py"],
-    "sentiment/scoring/batch.py": ["model_predict.py"],
+    "sentiment/scoring/resume.py": ["model_predict.py"],
     "sentiment/model/versions.py": list(SCRIPTS),
     "sentiment/reviews/tables.py": list(SCRIPTS),
     "sentiment/reviews/delimited.py": list(SCRIPTS),

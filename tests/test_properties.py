@@ -19,7 +19,7 @@ from sentiment.encoders.bert import INPUTS
 from sentiment.reviews import tables
 from sentiment.reviews.delimited import Form, as_line
 from sentiment.reviews.truncation import kept_tokens
-from sentiment.scoring import infer, written
+from sentiment.scoring import infer, output_formats
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)  # no half surrogate pairs
 WORDS = st.lists(st.sampled_from("abcdefghij"), min_size=1, max_size=40).map(" ".join)
@@ -44,7 +44,7 @@ EASY["suppress_health_check"] = list(HealthCheck)
 def written_is_read(rows, form, kind):
     columns = {"text": "string", "more": "string"}
     values = [dict(zip(columns, row, strict=True)) for row in rows]
-    content = written.part_of(kind, [dict(row) for row in values], columns, form)
+    content = output_formats.part_of(kind, [dict(row) for row in values], columns, form)
     if kind in tables.DELIMITED:
         content = as_line(list(columns), form).encode() + content
     given = form._replace(delimiter=form.delimiter)

@@ -13,6 +13,7 @@ from conftest import contents, run_script, write_csv
 from sentiment.errors import UserError
 from sentiment.report import analysis, metrics
 from sentiment.scoring import scores
+from sentiment.scoring.threshold import threshold_for_precision
 
 
 def read_json(path):
@@ -44,11 +45,11 @@ def test_threshold_is_the_lowest_that_gives_the_precision():
     labels = np.array([0, 1, 0, 1, 1])
     probabilities = np.array([0.1, 0.4, 0.6, 0.7, 0.9], np.float32)
     for target, expected in ((0.9, 0.7), (0.75, 0.4), (0.5, 0.1)):
-        threshold = analysis.threshold_for_precision(labels, probabilities, target)
+        threshold = threshold_for_precision(labels, probabilities, target)
         assert threshold == np.float32(expected)
         assert analysis.at_threshold(labels, probabilities, threshold)["precision"] >= target
     with pytest.raises(UserError, match="at most 0.5000 is reached"):
-        analysis.threshold_for_precision(np.array([0, 1]), np.array([0.5, 0.5]), 0.9)
+        threshold_for_precision(np.array([0, 1]), np.array([0.5, 0.5]), 0.9)
 
 
 def test_intervals_hold_the_figures_and_shrink_with_the_reviews():

@@ -11,7 +11,7 @@ from conftest import run_script, write_csv
 from sentiment.logits import probabilities
 from sentiment.report import card, changes_page, perturb, report, robustness
 from sentiment.reviews import sources
-from sentiment.scoring import infer
+from sentiment.scoring import infer, threshold
 
 SCRIPT = "<script>alert(1)</script> a good French film with Mary in Paris from 1994, isn't it so!"
 TWO, THREE = ["neg", "pos"], ["1", "2", "3"]
@@ -35,7 +35,7 @@ def counting(calls: list[list[str]]):
             worth if len(model.details["labels"]) == 2 else np.stack([-worth, 0 * worth, worth], 1)
         )
         scores = probabilities(logits)
-        labels = infer.named(scores, model.details)
+        labels = threshold.labels_of(scores, model.details)
         return infer.Predictions(logits, scores, labels, np.zeros(len(texts), np.int32))
 
     return infer_by_words

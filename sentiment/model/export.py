@@ -16,6 +16,7 @@ from sentiment.machine import quiet
 if TYPE_CHECKING:
     from sentiment.model.classifier import Classifier
 
+THRESHOLD = 0.5  # a new model's: logit 0
 LARGEST_DIFFERENCE = 1e-3  # of logits, between the model in memory and the one read back
 ANSWER = ("logit", "logits", "probability", "probabilities", "label")
 Given = dict[str, tf.Tensor]

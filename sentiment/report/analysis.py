@@ -13,7 +13,6 @@ import numpy as np
 from scipy import stats
 from sklearn import metrics as sklearn_metrics
 
-from sentiment.errors import UserError
 from sentiment.logits import by_label
 from sentiment.logits import probabilities as probabilities_of
 from sentiment.report import metrics
@@ -141,21 +140,6 @@ def mean_share(parts: Sequence[float], wholes: Sequence[float]) -> float:
     """Mean of part / whole, undefined ones left out; not a number where none is defined."""
     defined = [part / whole for part, whole in zip(parts, wholes, strict=True) if whole]
     return sum(defined) / len(defined) if defined else float("nan")
-
-
-def threshold_for_precision(labels: np.ndarray, probabilities: np.ndarray, target: float) -> float:
-    """The lowest threshold from which on the positive answers' precision is at least `target`.
-
-    Choose it on dev. Raises UserError when no threshold gives it.
-    """
-    order = np.argsort(-probabilities, kind="stable")
-    precision = np.cumsum(labels[order] == 1) / np.arange(1, len(order) + 1)
-    ends = np.flatnonzero(np.diff(probabilities[order], append=-1))  # equal ones go together
-    good = ends[precision[ends] >= target]
-    if not len(good):
-        best = float(precision[ends].max())
-        raise UserError(f"--target-precision {target}: at most {best:.4f} is reached on dev")
-    return float(probabilities[order[good[-1]]])
 
 
 def at_threshold(

@@ -17,6 +17,7 @@ from sentiment.errors import UserError
 from sentiment.logits import probabilities as probabilities_of
 from sentiment.machine import quiet
 from sentiment.model.versions import find_model, load_details
+from sentiment.scoring.threshold import labels_of
 
 WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
 TOKEN_BUDGET = 8192  # tokens a batch, padding included: short reviews share a large batch
@@ -165,7 +166,7 @@ def infer(
         sure = start + np.flatnonzero(early)
         logits[sure] = ngrams[sure]
         probabilities[sure] = probabilities_of(ngrams[sure])
-        labels[sure] = named(probabilities[sure], model.details)
+        labels[sure] = labels_of(probabilities[sure], model.details)
         rest = np.flatnonzero(~early)
         order = rest[np.argsort(read[rest], kind="stable")]
         done = start + len(sure)
@@ -193,11 +194,3 @@ def infer(
 def early_of(predictions: Predictions) -> np.ndarray:
     """bool [N]: of which texts the encoder was not asked."""
     return np.isnan(predictions.encoder_logits.reshape(len(predictions.labels), -1)[:, 0])
-
-
-def named(probabilities: np.ndarray, details: dict[str, Any]) -> list[str]:
-    """The label of each, as the export names it."""
-    if probabilities.ndim == 2:
-        return [details["labels"][number] for number in probabilities.argmax(axis=1)]
-    positive = probabilities >= np.float32(details["threshold"])
-    return [details["labels"][number] for number in positive.astype(int)]

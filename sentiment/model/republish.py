@@ -1,4 +1,4 @@
-"""From which probability on a review is positive, where there are two labels."""
+"""A model published again, with another threshold."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ import tensorflow as tf
 
 from sentiment import files
 from sentiment.model import export, versions
-
-THRESHOLD = 0.5  # a new model's: logit 0
 
 
 def publish_again(folder: Path, loaded: Any, details: dict[str, Any], threshold: float) -> Path:
