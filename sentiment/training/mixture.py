@@ -84,11 +84,11 @@ def join(
     if losses[0] >= losses[1] or not weights.ngrams:
         log("it adds nothing on dev: its weight is 0, and it is left out of the model")
         return classifier, found | {"mixture": None}
-    surest, share = surest_from(mixed, side, dev.labels, of_rows[here])
+    surest, share = surest_from(mixed, side, of_rows[here])
     mixture = Mixture(ngrams, weights.encoder, weights.ngrams, weights.constant.tolist(), surest)
     log(
         f"weights: encoder {weights.encoder:.3f}, n-grams {weights.ngrams:.3f}; for at most "
-        f"{FAST_COST:.1%} of accuracy {share:.0%} of dev can be answered without the encoder"
+        f"{FAST_COST:.2%} of accuracy {share:.0%} of dev can be answered without the encoder"
     )
     found |= {"share_early": share, "mixture": mixture.as_dict()}
     return classifier._replace(mixture=mixture), found
