@@ -25,7 +25,7 @@ COMPARED = (
     ("scoring", "ours-fast", "onnx-int8", "the same, against --fast"),
 )
 JSONS = ("training", "tokens", "accuracy", "padding", "scoring", "linear", "cold_start", "memory")
-JSONS += ("roofline",)
+JSONS += ("bulk", "roofline")
 Content = dict[str, Any]  # of a JSON, or of a part of it
 
 
