@@ -8,6 +8,7 @@ import json
 import os
 import platform
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from sentiment.model import versions
 from sentiment.reviews import sources
 
 KILLED = -signal.SIGKILL
+WEIGHTS = re.compile("weights|ngrams")  # what is learnt of an export
 PLACES = {  # place -> how often a run of 2 epochs with 5 backups in each gets there
     "step": 40,
     "dev": 2,
@@ -70,8 +72,8 @@ def assert_same_model(model: Path, expected: Path) -> None:
     ours, theirs = (
         tf.train.load_checkpoint(str(m / "variables" / "variables")) for m in (model, expected)
     )
-    names = [name for name in theirs.get_variable_to_shape_map() if "weights" in name]
-    assert names and names == [n for n in ours.get_variable_to_shape_map() if "weights" in n]
+    names = [name for name in theirs.get_variable_to_shape_map() if WEIGHTS.search(name)]
+    assert names and names == [n for n in ours.get_variable_to_shape_map() if WEIGHTS.search(n)]
     for name in names:
         np.testing.assert_array_equal(ours.get_tensor(name), theirs.get_tensor(name))
     assert (model / "steps.csv").read_bytes() == (expected / "steps.csv").read_bytes()
@@ -193,6 +195,8 @@ def test_empty_data_folder(tmp_path):
     started = time.time()
     flags = ["--train-examples", "32", "--dev-examples", "16", "--max-length", "16"]
     flags += ["--batch-size", "8", "--sentence-share", "0", "--source", "embedded"]
+    flags += ["--data-folder", str(tmp_path / "data")]
+    flags += ["--encoder-folder", str(tmp_path / "data" / "encoders")]
     running = []
     for seed in range(8):
         command = [sys.executable, str(ROOT / "model_train.py"), *flags, "--seed", str(seed)]
@@ -255,7 +259,7 @@ def test_full_disk(tmp_path, small_disk, tiny_flags, tiny_whole, minilm_pair):
         return run.stderr.strip().splitlines()[-1]
 
     # Backup: training goes on without, and ends.
-    disk = small_disk(8)
+    disk = small_disk(96)  # room for three models
     home = disk / "models"
     assert train(home, [*tiny_flags, "--seed", 1]).returncode == 0
     answer = ["--model-folder", home / "1", "good movie"]

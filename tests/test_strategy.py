@@ -118,7 +118,7 @@ def one_device(flags, tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize("micro_batch", [0, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.parametrize("micro_batch", [0, 4])
 def test_two_devices_take_the_steps_of_one(flags, one_device, tmp_path, micro_batch):
     given = [*flags, "--strategy", "mirrored", "--micro-batch", micro_batch]
     ((code, said),) = ended([start(tmp_path, given, before=("virtual.py", 2))])

@@ -121,7 +121,7 @@ class Network(tf_keras.Model):
         """(gradients, logits) of a whole batch, computed `micro_batch` reviews at a time."""
         size = tf.shape(label)[0]
         gradients = [tf.zeros_like(variable) for variable in self.trainable_variables]
-        width = self.output_shape[-1]
+        width, replicas = self.output_shape[-1], tf.distribute.get_strategy().num_replicas_in_sync
         logits = tf.zeros([0, width])
         for start in tf.range(0, size, self.micro_batch):
             tf.autograph.experimental.set_loop_options(
@@ -130,10 +130,10 @@ class Network(tf_keras.Model):
             end = start + self.micro_batch
             with tf.GradientTape() as tape:
                 logit = self({name: ids[name][start:end] for name in INPUTS}, training=True)
-                share = tf.cast(tf.shape(logit)[0], tf.float32) / tf.cast(size, tf.float32)
-                share /= tf.distribute.get_strategy().num_replicas_in_sync
-                some = None if weight is None else weight[start:end]
-                loss = self.loss(label[start:end, None], logit, some) * share
+                # Not the loss as a whole, which before its first step refuses several replicas.
+                losses = self.loss.call(label[start:end, None], logit)
+                losses = losses if weight is None else losses * weight[start:end]
+                loss = tf.reduce_sum(losses) / tf.cast(size * replicas, tf.float32)
             parts = tape.gradient(loss, self.trainable_variables)
             pairs = zip(gradients, parts, strict=True)
             gradients = [total + tf.convert_to_tensor(part) for total, part in pairs]
