@@ -1,5 +1,6 @@
-"""The probability from which on a review is positive: chosen, and applied. With more than two
-labels there is none: the most probable one is the answer.
+"""The probability from which on a review is positive: chosen on dev, and applied to probabilities
+that are known. A new model's, and what an export itself answers by, is in `model/export.py`. With
+more than two labels there is none: the most probable one is the answer.
 """
 
 from __future__ import annotations
