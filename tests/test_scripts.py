@@ -270,7 +270,9 @@ def test_missing_or_damaged_model_gives_one_line(script, damage, trained, tmp_pa
         file = tmp_path / "saved_model" / "3" / damage
         file.write_bytes(file.read_bytes()[:100])
     shutil.copy(trained.folder.parents[1] / "reviews.csv", tmp_path)
-    arguments = ["good"] if script == "model_predict.py" else []
+    # Named as a whole: another of this name may be beside the scripts.
+    arguments = ["--model-folder", tmp_path / "saved_model"]
+    arguments += ["good"] if script == "model_predict.py" else []
     done = run_script(script, *arguments, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     (line,) = done.stderr.splitlines()
