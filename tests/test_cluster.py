@@ -1,6 +1,5 @@
 """cluster/score.py answers as model_predict.py does, whatever happens to its workers."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -17,10 +16,6 @@ from sentiment.scoring import batch, resume
 SCORE = "cluster/score.py"
 PARTS = 10  # of the file that is scored
 WAIT = 120  # seconds after which a test gives up
-needs_ray = pytest.mark.skipif(
-    importlib.util.find_spec("ray") is None,
-    reason="Ray is not installed: python -m pip install -r cluster/requirements-cluster.txt",
-)
 
 
 def family(process: int) -> dict[int, str]:
@@ -69,7 +64,6 @@ def long_file(trained, tmp_path_factory):
     return source, home / "expected.csv", flags
 
 
-@needs_ray
 def test_killed_worker_loses_and_doubles_no_row(long_file, tmp_path):
     _, expected, flags = long_file
     target = tmp_path / "out.csv"
@@ -84,7 +78,6 @@ def test_killed_worker_loses_and_doubles_no_row(long_file, tmp_path):
     assert not resume.parts_folder(target).exists()
 
 
-@needs_ray
 def test_stopped_run_goes_on_with_what_it_had(long_file, tmp_path):
     _, expected, flags = long_file
     target = tmp_path / "out.csv"
@@ -103,7 +96,6 @@ def test_stopped_run_goes_on_with_what_it_had(long_file, tmp_path):
     assert target.read_bytes() == expected.read_bytes()
 
 
-@needs_ray
 def test_two_machines_score_several_files(trained, tmp_path):
     """Two of Ray's nodes with a core each, reached by their address; a file each into a folder."""
     from ray.cluster_utils import Cluster
@@ -135,7 +127,6 @@ def test_two_machines_score_several_files(trained, tmp_path):
     assert two["error"].tolist()[0] == "no text" and two["error"][1:].isna().all()
 
 
-@needs_ray
 def test_what_is_wrong_in_a_worker_is_one_line(trained, tmp_path):
     table = pd.DataFrame({"text": [text for text, _ in made_up_rows(4000)]})
     table.to_parquet(tmp_path / "in.parquet", compression=None)
@@ -149,7 +140,6 @@ def test_what_is_wrong_in_a_worker_is_one_line(trained, tmp_path):
     assert said.startswith(f"score.py: {tmp_path / 'in.parquet'} is damaged")
 
 
-@needs_ray
 @pytest.mark.parametrize(
     "flags, says",
     [
