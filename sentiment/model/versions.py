@@ -58,10 +58,10 @@ def find_model(folder: str | Path) -> Path:
     if numbers := versions(folder):
         return folder / str(numbers[-1])
     tries = folder / "quick"
-    hint = f" {shlex.quote(str(tries))} (a try on few reviews)" if versions(tries) else ""
-    raise UserError(
-        f"no model in {folder}: run `python model_train.py` first, or --model-folder{hint}"
-    )
+    way = "name another --model-folder"
+    if versions(tries):
+        way = f"--model-folder {shlex.quote(str(tries))} (a try on few reviews)"
+    raise UserError(f"no model in {folder}: run `python model_train.py` first, or {way}")
 
 
 def load_details(folder: Path) -> dict[str, Any]:
