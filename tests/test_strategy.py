@@ -146,17 +146,60 @@ def test_killed_worker_is_said_and_the_run_goes_on_to_the_same_end(flags, one_de
     assert not list((tmp_path / "machine-1").iterdir())
 
 
-def test_worker_that_does_not_come_is_named(flags, tmp_path):
-    ports = free_ports(2)
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
-    config = {"cluster": cluster, "task": {"type": "worker", "index": 0}}
-    ((code, said),) = ended([start(tmp_path, flags, config, ("impatient.py",))])
+def two_workers(number: int) -> tuple[list[str], dict]:
+    """The addresses of two, and TF_CONFIG of one of them."""
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    task = {"type": "worker", "index": number}
+    return addresses, {"cluster": {"worker": addresses}, "task": task}
+
+
+def assert_one_line(said: str, *words: str) -> None:
+    last = said.splitlines()[-1]
+    assert last.startswith("model_train.py: ") and "Traceback" not in said, said
+    assert all(word in last for word in words), said
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_worker_that_does_not_come_is_named(flags, tmp_path, number):
+    addresses, config = two_workers(number)
+    ((code, said),) = ended([start(tmp_path, flags, config, ("impatient.py", 2))])
     assert code == 2
-    assert said.splitlines()[-1].startswith(
-        f"model_train.py: 127.0.0.1:{ports[1]} cannot be reached"
-    )
-    assert "start every worker with the same TF_CONFIG" in said and "Traceback" not in said
+    missing = f"{addresses[1 - number]} cannot be reached after 2 seconds"
+    assert_one_line(said, missing, "start every worker with the same TF_CONFIG")
     assert not (tmp_path / "saved_model").exists()
+
+
+def test_worker_whose_port_is_taken_says_so(flags, tmp_path):
+    addresses, config = two_workers(0)
+    with socket.create_server(("", int(addresses[0].split(":")[1]))):
+        ((code, said),) = ended([start(tmp_path, flags, config, ("impatient.py", 2))])
+    assert code == 2
+    assert_one_line(said, addresses[0], "name another port in every TF_CONFIG")
+
+
+def test_stranger_is_not_counted_and_worker_that_goes_while_it_joins_hangs_nobody(flags, tmp_path):
+    addresses, config = two_workers(0)
+    running = start(tmp_path, flags, config, ("impatient.py", 6))
+    host, port = addresses[0].split(":")
+
+    def say(content: object) -> socket.socket:
+        while running.poll() is None:
+            with contextlib.suppress(OSError):
+                chief = stack.enter_context(socket.create_connection((host, int(port))))
+                chief.sendall(json.dumps(content).encode() + b"\n")
+                return chief
+        raise AssertionError(running.communicate())
+
+    with contextlib.ExitStack() as stack:
+        for content in ("hello", None, [addresses], {"a": 1}, [[], {}]):
+            say(content)
+        others = [[*addresses, "127.0.0.1:1"], 1], [addresses, 2], [addresses, 0]
+        asked = [say(content) for content in others]
+        assert [one.makefile("rb").readline() for one in asked] == [b"other\n"] * 3
+        assert say([addresses, 1]).makefile("rb").readline() == b"go\n"
+    ((code, said),) = ended([running])
+    assert code == KILLED
+    assert_one_line(said, "is gone again", "start all workers again with the same command")
 
 
 @pytest.mark.long

@@ -13,8 +13,10 @@ import os
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import tempfile
-import threading
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -25,6 +27,16 @@ from sentiment.errors import UserError, log
 CONFIG = "TF_CONFIG"
 FORM = '{"cluster": {"worker": ["host:port", "host:port"]}, "task": {"type": "worker", "index": 0}}'
 WAIT = 300  # seconds that workers wait for each other at the start: machines are not equally quick
+GO, OTHER = b"go\n", b"other\n"  # what the chief answers a worker
+# A process of its own: TensorFlow holds Python's lock while it joins, for an hour if need be, so
+# that neither a thread nor a signal reaches it. It ends when the pipe does.
+WATCH = """
+import os, select, sys
+pid, seconds, line = sys.argv[1:]
+if not select.select([0], [], [], float(seconds))[0]:
+    os.write(2, line.encode())
+    os.kill(int(pid), 9)
+"""
 
 
 class Cluster(NamedTuple):
@@ -64,8 +76,7 @@ def connect(params: Params) -> tuple[Params, Any]:
     (`params`, None) in a process that is alone: `auto` takes TF_CONFIG where it names several
     workers. It comes before all else of TensorFlow, which is started here. A worker that is not the
     chief falls silent, and writes into a folder that goes away with it. Raises UserError where
-    TF_CONFIG is missing or malformed; a worker that does not come in `WAIT` seconds ends the
-    process.
+    TF_CONFIG is missing or malformed, or a worker does not come in `WAIT` seconds.
     """
     text = os.environ.get(CONFIG, "")
     if params.strategy not in ("auto", "multi_worker") or not text and params.strategy == "auto":
@@ -86,7 +97,7 @@ def connect(params: Params) -> tuple[Params, Any]:
         f"at most {WAIT / 60:g} minutes"
     )
     errors.of_workers = True
-    strategy = joined(cluster, others)
+    strategy = joined(cluster)
     if not strategy.extended.should_checkpoint:
         log(f"the chief, {cluster.workers[0]}, says how it goes, and writes the model")
         errors.muted = True
@@ -96,54 +107,109 @@ def connect(params: Params) -> tuple[Params, Any]:
     return params, strategy
 
 
-def joined(cluster: Cluster, others: list[str]) -> Any:
+def joined(cluster: Cluster) -> Any:
     """The strategy, once all workers are there."""
-    made = []
-    with ending_after(WAIT, others):
-        try:
-            machine.import_tensorflow(
-                open_device=lambda tf: made.append(tf.distribute.MultiWorkerMirroredStrategy())
-            )
-        except Exception as error:  # TensorFlow's own
-            raise UserError(
-                f"worker {cluster.workers[cluster.number]} cannot join the others "
-                f"({str(error).splitlines()[0][:150]}): is its port taken, and {CONFIG} the same "
-                "for all?"
-            ) from error
+    made, err = [], os.dup(2)  # machine.quiet takes 2 meanwhile
+
+    def join(tf: Any) -> None:
+        meet(cluster)
+        with killed_after(WAIT, err):
+            made.append(tf.distribute.MultiWorkerMirroredStrategy())
+
+    try:
+        machine.import_tensorflow(open_device=join)
+    except UserError:
+        raise
+    except Exception as error:  # TensorFlow's own
+        raise UserError(
+            f"worker {cluster.workers[cluster.number]} cannot join the others "
+            f"({str(error).splitlines()[0][:150]}): is its port taken, and {CONFIG} the same "
+            "for all?"
+        ) from error
+    finally:
+        os.close(err)
     for number in (signal.SIGINT, signal.SIGTERM):  # TensorFlow has taken SIGTERM
         signal.signal(number, signal.getsignal(number))
     return made[0]
 
 
-@contextlib.contextmanager
-def ending_after(seconds: float, others: list[str]) -> Iterator[None]:
-    """End the process, with one line, where the block takes longer: TensorFlow waits for an hour,
-    and no exception reaches it there.
+def meet(cluster: Cluster) -> None:
+    """Wait until all workers have told the chief that they are there: TensorFlow, which comes to
+    the same ports next, would wait for an hour. Raises UserError where one does not come in `WAIT`
+    seconds, the port of this one is taken, or the chief's TF_CONFIG is another.
     """
-    err = os.dup(2)  # machine.quiet takes 2 meanwhile
-
-    def end() -> None:
-        missing = ", ".join(one for one in others if not answers(one)) or "all workers"
-        line = (
-            f"model_train.py: {missing} cannot be reached after {seconds:g} seconds: start every "
-            f"worker with the same {CONFIG} but for its own index, or use --strategy one_device\n"
-        )
-        os.write(err, line.encode())
-        os._exit(2)
-
-    timer = threading.Timer(seconds, end)
-    timer.daemon = True
-    timer.start()
+    until, own = time.monotonic() + WAIT, cluster.workers[cluster.number]
     try:
+        with socket.create_server(("", int(own.rpartition(":")[2]))) as server:
+            missing = met_by_chief(cluster, server, until) if not cluster.number else None
+    except OSError as error:
+        raise UserError(
+            f"worker {own} cannot listen there ({error.strerror}): stop what does, or name another "
+            f"port in every {CONFIG}"
+        ) from error
+    if cluster.number:
+        missing = meet_chief(cluster, until)
+    if missing:
+        raise UserError(
+            f"{missing} cannot be reached after {WAIT:g} seconds: start every worker with the same "
+            f"{CONFIG} but for its own index, or use --strategy one_device"
+        )
+
+
+def met_by_chief(cluster: Cluster, server: socket.socket, until: float) -> str:
+    """The workers that have not come, in words; those that have may go on once all are there."""
+    here: dict[int, socket.socket] = {}
+    with contextlib.ExitStack() as stack:
+        while len(here) < len(cluster.workers) - 1 and time.monotonic() < until:
+            server.settimeout(max(until - time.monotonic(), 0.01))
+            with contextlib.suppress(OSError, ValueError, TypeError):  # a stranger may say anything
+                other = stack.enter_context(server.accept()[0])
+                other.settimeout(3)
+                workers, number = json.loads(other.makefile("rb").readline(1 << 20))
+                if workers == cluster.workers and number in range(1, len(workers)):
+                    here[number] = other  # a worker that was started again comes twice
+                else:
+                    other.sendall(OTHER)
+        for other in here.values() if len(here) == len(cluster.workers) - 1 else ():
+            with contextlib.suppress(OSError):
+                other.sendall(GO)
+    absent = set(range(1, len(cluster.workers))) - set(here)
+    return ", ".join(cluster.workers[number] for number in sorted(absent))
+
+
+def meet_chief(cluster: Cluster, until: float) -> str:
+    """Who has not come, in words; empty once the chief has said that all are there."""
+    host, _, port = cluster.workers[0].rpartition(":")
+    own = json.dumps([cluster.workers, cluster.number]).encode() + b"\n"
+    missing = cluster.workers[0]
+    while (left := until - time.monotonic()) > 0:
+        missing = cluster.workers[0]
+        with (
+            contextlib.suppress(OSError),
+            socket.create_connection((host, int(port)), timeout=min(left, 3)) as chief,
+        ):
+            chief.sendall(own)
+            missing = "another worker"
+            chief.settimeout(max(until - time.monotonic(), 0.01))
+            answer = chief.makefile("rb").readline(100)
+            if answer == GO:
+                return ""
+            if answer == OTHER:
+                raise UserError(
+                    f"worker {cluster.workers[cluster.number]}: the {CONFIG} of the chief, "
+                    f"{cluster.workers[0]}, names other workers: give every worker the same"
+                )
+        time.sleep(0.2)  # it has not come yet, or has gone
+    return missing
+
+
+@contextlib.contextmanager
+def killed_after(seconds: float, err: int) -> Iterator[None]:
+    """Have this process killed, with one line to the file `err`, where the block takes longer."""
+    line = (
+        f"model_train.py: a worker that was there is gone again, or cannot be joined after "
+        f"{seconds:g} seconds: start all workers again with the same command\n"
+    )
+    words = [sys.executable, "-c", WATCH, str(os.getpid()), str(seconds), line]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stderr=err, start_new_session=True):
         yield
-    finally:
-        timer.cancel()
-        os.close(err)
-
-
-def answers(address: str) -> bool:
-    """Whether something listens at host:port."""
-    host, _, port = address.rpartition(":")
-    with contextlib.suppress(OSError), socket.create_connection((host, int(port)), timeout=3):
-        return True
-    return False
