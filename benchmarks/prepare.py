@@ -24,7 +24,7 @@ import common
 import numpy as np
 
 from sentiment import downloads, machine
-from sentiment.reviews.truncation import MARKUP
+from sentiment.reviews.markup import MARKUP
 
 
 def head(width: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from conftest import ALPHABET, VOCABULARY, ids_of
 from params import Params
 from sentiment.model import versions
 from sentiment.model.classifier import INPUTS, build_classifier, mean_of_tokens
-from sentiment.reviews.truncation import ADDRESSES
+from sentiment.reviews.markup import ADDRESSES
 from sentiment.training import calibration
 
 

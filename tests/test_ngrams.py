@@ -16,7 +16,9 @@ from sentiment import machine
 from sentiment.logits import mean_loss
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import FACTORS, Ngrams
+from sentiment.report import perturb
 from sentiment.reviews import sources
+from sentiment.reviews.beside import alone
 from sentiment.reviews.sentences import sentences
 from sentiment.scoring import explain, infer
 from sentiment.scoring.answers import answers
@@ -257,7 +259,7 @@ def test_word_pieces_of_any_vocabulary_have_places_of_their_own():
 
 def test_label_that_is_not_among_the_reviews_gets_its_odds_alone():
     features = sparse.csr_matrix(np.ones((9, 4), np.float32))
-    rows = linear.Rows(features, np.zeros(9, bool), np.ones(9))
+    rows = linear.Rows(features, np.zeros(9, bool), np.ones(9), np.ones(9, bool))
     weights, constant = linear.fit_one(rows, np.arange(9) < 2, 0, False)
     assert not weights.any() and constant == pytest.approx(np.log(0.5 / 9.5))
 
@@ -272,6 +274,37 @@ def test_sentences_learnt_from_make_it_better_at_short_texts(imdb_train, minilm_
         ngrams = linear.fit(seen, read, 2, 0, False, with_sentences)
         losses.append(mean_loss(mixture.logits(ngrams, new, read), new.labels))
     assert losses[1] < losses[0] - 0.004
+
+
+def test_sentence_that_judges_nothing_moves_little(imdb_train, minilm_pair, monkeypatch):
+    """Where such ones are learnt from, with every label alike, fewer answers flip."""
+    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    chance = np.random.default_rng(0).permutation(len(imdb_train.ids))[:4000]
+    seen, new = imdb_train.take(chance[:3000]), sentences(imdb_train.take(chance[3000:]))
+    behind = [
+        perturb.place_sentence(text, key) for text, key in zip(new.texts, new.ids, strict=True)
+    ]
+    flips = []
+    for share in (0, linear.NEUTRAL):
+        monkeypatch.setattr(linear, "NEUTRAL", share)
+        ngrams = linear.fit(seen, read, 2, 0, False, True)
+        plain, longer = (
+            mixture.logits(ngrams, new._replace(texts=texts), read) > 0
+            for texts in (new.texts, behind)
+        )
+        flips.append(np.mean(plain != longer))
+    assert flips[1] < 0.7 * flips[0], flips
+
+
+def test_sentences_that_judge_nothing_leave_a_rare_label_its_odds(imdb_train, minilm_pair):
+    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    neg, pos = (np.flatnonzero(imdb_train.labels == one) for one in (0, 1))
+    seen = imdb_train.take([*neg[:1900], *pos[:100]])
+    ngrams = linear.fit(seen, read, 2, 0, False, True)
+    nothing = alone(200, 1)
+    rows = seen.take([0] * len(nothing))._replace(texts=nothing)
+    odds = np.log(100 / 1900)
+    assert odds - 1 < mixture.logits(ngrams, rows, read).mean() < odds + 1
 
 
 def test_side_that_says_nothing_weighs_nothing():

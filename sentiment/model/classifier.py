@@ -17,7 +17,8 @@ from sentiment.encoders.pairs import Pair, load_encoder, load_preprocessor, outp
 from sentiment.encoders.spelling import respelt
 from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
-from sentiment.reviews.truncation import ADDRESSES, ENTITIES, MARKUP, kept_tokens
+from sentiment.reviews.markup import ADDRESSES, ENTITIES, MARKUP
+from sentiment.reviews.truncation import kept_tokens
 
 
 class Preprocessing(tf.Module):

@@ -13,7 +13,7 @@ from typing import Any
 
 from sentiment.report import plots
 from sentiment.report.printed import shown
-from sentiment.reviews.truncation import MARKUP
+from sentiment.reviews.markup import MARKUP
 from sentiment.scoring.explain import Explanation
 
 SHOWN = 20  # reviews on which two models part

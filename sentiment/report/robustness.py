@@ -17,8 +17,8 @@ import numpy as np
 from sentiment.errors import log
 from sentiment.report import metrics, perturb
 from sentiment.report.printed import shown
+from sentiment.reviews.markup import MARKUP
 from sentiment.reviews.sources import Reviews
-from sentiment.reviews.truncation import MARKUP
 from sentiment.scoring import infer
 from sentiment.scoring.infer import Model, Predictions
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from sentiment.reviews.markup import MARKUP
 from sentiment.reviews.sources import Reviews
-from sentiment.reviews.truncation import MARKUP
 
 
 def sentences(reviews: Reviews, number: int = 0, after: int = 0) -> Reviews:

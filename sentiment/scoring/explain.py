@@ -15,7 +15,8 @@ import numpy as np
 
 from sentiment.errors import UserError, log
 from sentiment.logits import log_odds, predicted
-from sentiment.reviews.truncation import MARKUP, kept_tokens
+from sentiment.reviews.markup import MARKUP
+from sentiment.reviews.truncation import kept_tokens
 from sentiment.scoring.infer import TOKEN_BUDGET, Model
 
 COARSE = 8  # parts at first; then twice the strongest are split, up to MOST

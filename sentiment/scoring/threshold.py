@@ -1,6 +1,7 @@
 """The probability from which on a review is positive: chosen on dev, and applied to probabilities
-that are known. A new model's, and what an export itself answers by, is in `model/export.py`. With
-more than two labels there is none: the most probable one is the answer.
+that are known. A new model's, and what an export itself answers by, is in `model/export.py`; each
+version says its own in model.json, and `model/republish.py` gives it another. With more than two
+labels there is none: the most probable one is the answer.
 """
 
 from __future__ import annotations

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import ROOT, Ngrams
+from sentiment.reviews.beside import alone
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 from sentiment.reviews.splits import limit
@@ -25,6 +26,7 @@ PASSES = 30  # of the solver, which is close enough then
 # Single sentences of each review, and what one counts: they make it better at short texts.
 SENTENCES, SENTENCE_WEIGHT = 2, 0.1
 ALSO_WEIGHT = 0.3  # of a short text with a label of its own
+NEUTRAL = 0.8  # pairs of sentences that judge nothing, for each review; of every label alike
 
 
 def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sparse.csr_matrix:
@@ -54,8 +56,8 @@ def fit(
     """The n-gram side of these reviews; its strength is chosen among them.
 
     Of more than two labels each is fitted against the rest. `balanced`: each label counts alike.
-    `with_sentences`: single sentences of the reviews are learnt from besides, and the short texts
-    `also`.
+    `with_sentences`: single sentences of the reviews are learnt from besides, and others that judge
+    nothing; and the short texts `also`.
     """
     reviews = limit(reviews, MOST, seed)
     ngrams = Ngrams(labels)
@@ -64,6 +66,14 @@ def fit(
         texts = texts.join(sentences(reviews, number))
     counts_as = np.full(len(texts.ids), SENTENCE_WEIGHT)
     counts_as[: len(reviews.ids)] = 1
+    if with_sentences:
+        nothing = alone(round(NEUTRAL * len(reviews.ids)), seed)
+        # As often of each label as the reviews are, so that they move no label's odds.
+        shares = np.bincount(reviews.labels, minlength=labels) / len(reviews.ids)
+        for label in np.flatnonzero(shares):
+            same = np.full(len(nothing), label, np.int32)
+            texts = texts.join(Reviews(nothing, same, [""] * len(nothing), ""))
+            counts_as = np.append(counts_as, np.full(len(nothing), labels * shares[label]))
     if also:
         texts = texts.join(also)
         counts_as = np.append(counts_as, np.full(len(also.ids), ALSO_WEIGHT))
@@ -77,7 +87,7 @@ def fit(
     table, constant = np.zeros((ngrams.size, ngrams.width), np.float32), np.zeros(ngrams.width)
     for column in range(ngrams.width if len(kept) else 0):
         truth = texts.labels == (1 if ngrams.width == 1 else column)
-        rows = Rows(found, truth, counts_as)
+        rows = Rows(found, truth, counts_as, np.arange(len(truth)) < len(reviews.ids))
         table[kept, column], constant[column] = fit_one(rows, held, seed, balanced)
     ngrams.table.assign(table)
     ngrams.constant.assign(constant)
@@ -85,11 +95,12 @@ def fit(
 
 
 class Rows(NamedTuple):
-    """Reviews, and sentences of them, to tell one label from the rest."""
+    """Reviews, and sentences beside them, to tell one label from the rest."""
 
     features: sparse.csr_matrix
     truth: np.ndarray  # bool [N]
-    counts_as: np.ndarray  # float [N]: a review 1, a sentence less
+    counts_as: np.ndarray  # float [N]: a review 1, a sentence of one less
+    is_review: np.ndarray  # bool [N]
 
     def take(self, which: np.ndarray) -> Rows:
         return Rows(*(one[which] for one in self))
@@ -103,9 +114,9 @@ def fit_one(rows: Rows, held: np.ndarray, seed: int, balanced: bool) -> tuple[np
         odds = (rows.truth.sum() + 0.5) / ((~rows.truth).sum() + 0.5)
         return np.zeros(rows.features.shape[1], np.float32), float(np.log(odds))
     # By reviews alone: it solves three times, and their sentences would make each slower.
-    best, rest = STRENGTHS[0], rows.take(~held & (rows.counts_as == 1))
+    best, rest = STRENGTHS[0], rows.take(~held & rows.is_review)
     if len(set(rest.truth)) == 2 and held.any():
-        asked = rows.take(held & (rows.counts_as == 1))
+        asked = rows.take(held & rows.is_review)
         scores = []
         for strength in STRENGTHS:
             weights, constant = solve(rest, strength, seed, balanced)
@@ -116,7 +127,7 @@ def fit_one(rows: Rows, held: np.ndarray, seed: int, balanced: bool) -> tuple[np
 
 def solve(rows: Rows, strength: float, seed: int, balanced: bool) -> tuple[np.ndarray, float]:
     """(weight of each feature, constant) at a strength."""
-    reviews = rows.take(rows.counts_as == 1)
+    reviews = rows.take(rows.is_review)
     with_one, without = (
         np.asarray((reviews.features[reviews.truth == one] > 0).sum(0)) + 1 for one in (1, 0)
     )
