@@ -4,6 +4,7 @@
 results/reliability/strategies.json.
 """
 
+import concurrent.futures
 import contextlib
 import functools
 import json
@@ -18,6 +19,8 @@ import pandas as pd
 import pytest
 from conftest import ROOT, made_up_rows, write_csv
 from test_reliability import KILLED, write_result
+
+from sentiment.training import workers
 
 LIMIT = 300  # seconds after which a process counts as hung
 
@@ -169,6 +172,14 @@ def test_worker_that_does_not_come_is_named(flags, tmp_path, number):
     assert not (tmp_path / "saved_model").exists()
 
 
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="IPv6 is off here")
+def test_workers_meet_at_an_ipv6_address():
+    ports = free_ports(2)
+    cluster = [workers.Cluster([f"[::1]:{port}" for port in ports], number) for number in (0, 1)]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        assert list(pool.map(workers.meet, cluster, timeout=60)) == [None, None]
+
+
 def test_worker_whose_port_is_taken_says_so(flags, tmp_path):
     addresses, config = two_workers(0)
     with socket.create_server(("", int(addresses[0].split(":")[1]))):
@@ -179,7 +190,7 @@ def test_worker_whose_port_is_taken_says_so(flags, tmp_path):
 
 def test_stranger_is_not_counted_and_worker_that_goes_while_it_joins_hangs_nobody(flags, tmp_path):
     addresses, config = two_workers(0)
-    running = start(tmp_path, flags, config, ("impatient.py", 6))
+    running = start(tmp_path, flags, config, ("impatient.py", 10))
     host, port = addresses[0].split(":")
 
     def say(content: object) -> socket.socket:
@@ -188,6 +199,8 @@ def test_stranger_is_not_counted_and_worker_that_goes_while_it_joins_hangs_nobod
                 chief = stack.enter_context(socket.create_connection((host, int(port))))
                 chief.sendall(json.dumps(content).encode() + b"\n")
                 return chief
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                running.wait(0.1)
         raise AssertionError(running.communicate())
 
     with contextlib.ExitStack() as stack:

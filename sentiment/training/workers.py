@@ -139,8 +139,11 @@ def meet(cluster: Cluster) -> None:
     seconds, the port of this one is taken, or the chief's TF_CONFIG is another.
     """
     until, own = time.monotonic() + WAIT, cluster.workers[cluster.number]
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    port = int(own.rpartition(":")[2])
     try:
-        with socket.create_server(("", int(own.rpartition(":")[2]))) as server:
+        with socket.create_server(("", port), family=family, dualstack_ipv6=both) as server:
             missing = met_by_chief(cluster, server, until) if not cluster.number else None
     except OSError as error:
         raise UserError(
@@ -162,7 +165,7 @@ def met_by_chief(cluster: Cluster, server: socket.socket, until: float) -> str:
     with contextlib.ExitStack() as stack:
         while len(here) < len(cluster.workers) - 1 and time.monotonic() < until:
             server.settimeout(max(until - time.monotonic(), 0.01))
-            with contextlib.suppress(OSError, ValueError, TypeError):  # a stranger may say anything
+            with contextlib.suppress(Exception):  # a stranger may say anything
                 other = stack.enter_context(server.accept()[0])
                 other.settimeout(3)
                 workers, number = json.loads(other.makefile("rb").readline(1 << 20))
@@ -186,7 +189,7 @@ def meet_chief(cluster: Cluster, until: float) -> str:
         missing = cluster.workers[0]
         with (
             contextlib.suppress(OSError),
-            socket.create_connection((host, int(port)), timeout=min(left, 3)) as chief,
+            socket.create_connection((host.strip("[]"), int(port)), timeout=min(left, 3)) as chief,
         ):
             chief.sendall(own)
             missing = "another worker"
