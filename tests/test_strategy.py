@@ -20,6 +20,7 @@ import pytest
 from conftest import ROOT, made_up_rows, write_csv
 from test_reliability import KILLED, write_result
 
+from sentiment.errors import UserError
 from sentiment.training import workers
 
 LIMIT = 300  # seconds after which a process counts as hung
@@ -172,12 +173,23 @@ def test_worker_that_does_not_come_is_named(flags, tmp_path, number):
     assert not (tmp_path / "saved_model").exists()
 
 
-@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="IPv6 is off here")
-def test_workers_meet_at_an_ipv6_address():
-    ports = free_ports(2)
-    cluster = [workers.Cluster([f"[::1]:{port}" for port in ports], number) for number in (0, 1)]
+def test_workers_meet_at_an_ipv6_address_where_there_is_one():
+    host = "[::1]" if socket.has_dualstack_ipv6() else "127.0.0.1"
+    addresses = [f"{host}:{port}" for port in free_ports(2)]
+    cluster = [workers.Cluster(addresses, number) for number in (0, 1)]
     with concurrent.futures.ThreadPoolExecutor() as pool:
         assert list(pool.map(workers.meet, cluster, timeout=60)) == [None, None]
+
+
+def test_worker_with_another_config_than_the_chiefs_says_so(monkeypatch):
+    monkeypatch.setattr(workers, "WAIT", 5)
+    chief, one, other = (f"127.0.0.1:{port}" for port in free_ports(3))
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(workers.meet, workers.Cluster([chief, one], 0))
+        with pytest.raises(UserError, match="the TF_CONFIG of the chief, .* names other workers"):
+            workers.meet(workers.Cluster([chief, other], 1))
+        with pytest.raises(UserError, match=f"{one} cannot be reached after 5 seconds"):
+            waiting.result()
 
 
 def test_worker_whose_port_is_taken_says_so(flags, tmp_path):

@@ -26,7 +26,7 @@ PASSES = 30  # of the solver, which is close enough then
 # Single sentences of each review, and what one counts: they make it better at short texts.
 SENTENCES, SENTENCE_WEIGHT = 2, 0.1
 ALSO_WEIGHT = 0.3  # of a short text with a label of its own
-NEUTRAL = 0.8  # pairs of sentences that judge nothing, for each review; of every label alike
+NEUTRAL = 0.8  # pairs of sentences that judge nothing, for each review, with each label
 
 
 def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sparse.csr_matrix:
