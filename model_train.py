@@ -72,7 +72,7 @@ def main() -> int:
     if params.deterministic:
         log("deterministic: the encoder runs without dropout inside; its weights still train")
     pair = pairs.resolve(name, params.preprocessor, params.encoder_folder)
-    preprocessing = layers.make_preprocessing(pair, params)
+    preprocessing = layers.Preprocessing(pair, params)
     with strategy.scope():
         classifier = layers.build_classifier(pair, params, len(labels), preprocessing)
     log(f"parameters: {layers.parameters(classifier):,}")

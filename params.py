@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from sentiment.errors import UserError
 from sentiment.labels import are_labels
+from sentiment.reviews.delimited import is_delimiter, is_encoding
 
 TFHUB = "https://tfhub.dev/"
 SMALL_BERT = TFHUB + "tensorflow/small_bert/"
@@ -61,6 +62,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "max_length": 128,
         "truncation": "head",
         "ngrams": False,
+        "alike": False,
         "epochs": 5,
         "sentence_share": 0,
         "learning_rate": 3e-5,
@@ -91,19 +93,6 @@ SHARE = ((lambda value: 0 <= value < 1), "a share from 0 to below 1")
 POSITIVE = ((lambda value: 0 < value < float("inf")), "above 0")
 NOT_NEGATIVE = ((lambda value: 0 <= value < float("inf")), "0 or more")
 COUNT = ((lambda value: 0 <= value < 2**31), "0 or more, below 2147483648")  # any library's int
-
-
-def is_encoding(name: str) -> bool:
-    try:
-        return "text".encode(name).decode(name) == "text"
-    except (LookupError, ValueError):  # unknown, or none of texts; a NUL in it, or undefined
-        return False
-
-
-def is_delimiter(value: str) -> bool:
-    """Whether --delimiter can be taken: the csv module needs quotes and line ends itself."""
-    named = value in ("auto", "comma", "semicolon", "tab", "bar")
-    return named or (len(value) == 1 and value not in ' "\r\n\0')
 
 
 @dataclass(frozen=True)
@@ -223,6 +212,11 @@ class Params:
         True,
         "beside the encoder, a linear model of the whole review's words, as far as dev gains by it",
     )
+    alike: bool = setting(
+        True,
+        "first names are read as one, nationalities and faiths too: which it is says nothing of "
+        "the review",
+    )
 
     batch_size: int = setting(
         32,
@@ -300,7 +294,7 @@ FIRST += ("encoder", "max_length", "epochs", "model_folder")
 GONE = {"short_epochs": 0, "sentence_choice": "any", "average_momentum": 0.0}
 
 # Settings that came later, and what runs from before them had.
-LATER = {"ngrams": False, "also": "none"}
+LATER = {"ngrams": False, "also": "none", "alike": False}
 
 # Which settings a script reads.
 FORM = ("delimiter", "encoding", "quoting")

@@ -107,7 +107,8 @@ def preprocessing(tiny_pair):
 
     @functools.cache
     def make(max_length=8, truncation="head", head_share=0.5):
-        return Preprocessing(tiny_pair.preprocessor, max_length, truncation, head_share)
+        settings = {"max_length": max_length, "truncation": truncation, "head_share": head_share}
+        return Preprocessing(tiny_pair, Params(**settings))
 
     return make
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 from conftest import LETTERS, VOCABULARY, run_script, write_csv
 from scipy import sparse
 
+from params import Params
 from sentiment import machine
 from sentiment.logits import mean_loss
 from sentiment.model.classifier import Preprocessing
@@ -266,7 +267,7 @@ def test_label_that_is_not_among_the_reviews_gets_its_odds_alone():
 
 def test_sentences_learnt_from_make_it_better_at_short_texts(imdb_train, minilm_pair):
     """On sentences of reviews that it has not seen."""
-    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    read = Preprocessing(minilm_pair, Params(max_length=64, truncation="head"))
     chance = np.random.default_rng(0).permutation(len(imdb_train.ids))[:2500]
     seen, new = imdb_train.take(chance[:2000]), sentences(imdb_train.take(chance[2000:]))
     losses = []
@@ -278,7 +279,7 @@ def test_sentences_learnt_from_make_it_better_at_short_texts(imdb_train, minilm_
 
 def test_sentence_that_judges_nothing_moves_little(imdb_train, minilm_pair, monkeypatch):
     """Where such ones are learnt from, with every label alike, fewer answers flip."""
-    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    read = Preprocessing(minilm_pair, Params(max_length=64, truncation="head"))
     chance = np.random.default_rng(0).permutation(len(imdb_train.ids))[:4000]
     seen, new = imdb_train.take(chance[:3000]), sentences(imdb_train.take(chance[3000:]))
     behind = [
@@ -297,7 +298,7 @@ def test_sentence_that_judges_nothing_moves_little(imdb_train, minilm_pair, monk
 
 
 def test_sentences_that_judge_nothing_leave_a_rare_label_its_odds(imdb_train, minilm_pair):
-    read = Preprocessing(minilm_pair.preprocessor, 64, "head", 1.0)
+    read = Preprocessing(minilm_pair, Params(max_length=64, truncation="head"))
     neg, pos = (np.flatnonzero(imdb_train.labels == one) for one in (0, 1))
     seen = imdb_train.take([*neg[:1900], *pos[:100]])
     ngrams = linear.fit(seen, read, 2, 0, False, True)

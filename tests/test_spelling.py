@@ -4,6 +4,7 @@ import pytest
 import tensorflow as tf
 from conftest import VOCABULARY
 
+from params import Params
 from sentiment.model.classifier import Preprocessing
 
 MINILM = [
@@ -25,7 +26,7 @@ def test_swapped_letters_inside_a_word_are_put_back(preprocessing, word, read):
 
 
 def test_real_words_and_typos(minilm_pair):
-    preprocessing = Preprocessing(minilm_pair.preprocessor, 64, "head", 0.5)
+    preprocessing = Preprocessing(minilm_pair, Params())
     for written, read in MINILM:
         expected = preprocessing.pieces(tf.constant([read]))  # a text as it stands
         found = preprocessing.tokens(tf.constant([written]))
@@ -38,3 +39,23 @@ def test_any_text_is_read(preprocessing):
     found = preprocessing().tokens(tf.constant(texts)).to_list()
     assert [row.count(movie) for row in found] == [0, 1, 2000, 1, 0]
     assert preprocessing().tokens(tf.constant([], tf.string)).shape[0] == 0
+
+
+def test_names_nationalities_and_faiths_are_read_as_one(minilm_pair):
+    pairs = [
+        ("KEVIN's friend Mohammed", "sarah's friend keisha"),
+        ("an Irish Muslim, those jews, Islam", "an Irish Hindu, those Sikhs, Judaism"),
+        ("a Danish film with Jean-Paul", "a Korean film with Mary-Jane"),
+    ]
+    reads = Preprocessing(minilm_pair, Params())
+    apart = Preprocessing(minilm_pair, Params(alike=False))
+    for one, other in pairs:
+        assert len({str(reads.tokens(tf.constant([text])).to_list()) for text in (one, other)}) == 1
+        assert len({str(apart.tokens(tf.constant([text])).to_list()) for text in (one, other)}) == 2
+
+
+@pytest.mark.parametrize("text", ["polish", "grace", "by chance", "a guy", "Turkey", "names", ""])
+def test_other_words_are_read_as_they_are(minilm_pair, text):
+    reads = Preprocessing(minilm_pair, Params())
+    expected = reads.pieces(tf.constant([text])).to_list()
+    assert reads.tokens(tf.constant([text])).to_list() == expected

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,15 +20,18 @@ from sentiment.errors import UserError
 from sentiment.model.ngrams import Mixture
 from sentiment.reviews.markup import ADDRESSES, ENTITIES, MARKUP
 from sentiment.reviews.truncation import kept_tokens
+from sentiment.reviews.words import alike
 
 
 class Preprocessing(tf.Module):
     """Raw text -> token ids, one graph for training and for whoever serves the export."""
 
-    def __init__(self, folder: str, max_length: int, truncation: str, head_share: float) -> None:
+    def __init__(self, pair: Pair, params: Params) -> None:
+        """Raises UserError where the pair's preprocessor is something else."""
         super().__init__(name="preprocessing")
-        self.preprocessor = load_preprocessor(folder)
-        self.head, self.tail = kept_tokens(max_length, truncation, head_share)
+        self.preprocessor = load_preprocessor(pair.preprocessor)
+        self.head, self.tail = kept_tokens(params.max_length, params.truncation, params.head_share)
+        self._respelt = functools.partial(respelt, alike=alike() if params.alike else {})
 
     def mask_id(self) -> int:
         """The id that stands for a hidden word."""
@@ -38,7 +42,7 @@ class Preprocessing(tf.Module):
         """string [N] -> int32 [N, (tokens)]: the ids of all tokens, without special ones."""
         for pattern, sign in ((MARKUP, " "), (ADDRESSES, " "), *ENTITIES):
             text = tf.strings.regex_replace(text, pattern, sign)
-        return self.pieces(respelt(text, self.pieces))
+        return self.pieces(self._respelt(text, self.pieces))
 
     def pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
         """`tokens` of a text as it stands. TF Hub's BERT tokenisers give [N, (words), (pieces)]."""
@@ -142,11 +146,6 @@ class Network(tf_keras.Model):
         return gradients, logits
 
 
-def make_preprocessing(pair: Pair, params: Params) -> Preprocessing:
-    """A pair's, at these settings' length. Raises UserError where it is something else."""
-    return Preprocessing(pair.preprocessor, params.max_length, params.truncation, params.head_share)
-
-
 class Classifier(NamedTuple):
     """The model from raw text, and the same layers from token ids on, which is what trains."""
 
@@ -166,7 +165,7 @@ def build_classifier(
     Raises UserError when a part of the pair is something else, or when the encoder cannot read
     `max_length` tokens.
     """
-    preprocessing = preprocessing or make_preprocessing(pair, params)
+    preprocessing = preprocessing or Preprocessing(pair, params)
     loaded = load_encoder(pair.encoder)
     encoder = hub.KerasLayer(loaded, trainable=True, name="BERT_encoder")
     for variable in encoder.variables:

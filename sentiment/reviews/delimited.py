@@ -31,6 +31,20 @@ MARKS = {
 }
 
 
+def is_encoding(name: str) -> bool:
+    """Whether --encoding can be taken: one that Python knows, of texts."""
+    try:
+        return "text".encode(name).decode(name) == "text"
+    except (LookupError, ValueError):  # unknown, or none of texts; a NUL in it, or undefined
+        return False
+
+
+def is_delimiter(value: str) -> bool:
+    """Whether --delimiter can be taken: the csv module needs quotes and line ends itself."""
+    named = value == "auto" or value in DELIMITERS
+    return named or (len(value) == 1 and value not in ' "\r\n\0')
+
+
 class Form(NamedTuple):
     """How a file of text is written. Given: `auto` is found. Found: as the file has it."""
 

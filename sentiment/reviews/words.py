@@ -1,4 +1,5 @@
-"""Words that stand for each other: first names, places, nationalities, faiths.
+"""Words that stand for each other: first names, places, nationalities, faiths; and which of them
+are read as one.
 
 First names, countries, capitals and states are Faker's lists, which is imported when they are first
 asked for.
@@ -12,11 +13,29 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 # First names that are words too: never drawn, and at the beginning of a sentence left as they are.
+# Of these, those of which IMDB's training reviews write one in ten or more small, or a film's.
+OFTEN_WORDS = (
+    "Bill Brandy Chase Crystal Daisy Dawn Destiny Don Drew Faith Frank Grace Grant Guy Hunter Joy "
+    "Mark Max Melody Misty Penny Randy Raven Ray Rose Sue Troy"
+)
 WORDS = (
-    "Amber Ariel Bailey Bill Brandy Brooke Carol Chase Cole Crystal Daisy Dale Dawn Dean Destiny "
-    "Don Drew Earl Ebony Faith Frank Gene Glen Grace Grant Guy Harry Heather Holly Hunter Jack "
-    "Jade Jay Joy Lance Lee Mark Mason Max Melody Miranda Misty Norman Parker Patty Penny Perry "
-    "Ralph Randy Raven Ray Robin Rose Sandy Sherry Sierra Sue Tanner Taylor Troy Victor"
+    "Amber Ariel Bailey Brooke Carol Cole Dale Dean Earl Ebony Gene Glen Harry Heather Holly Jack "
+    "Jade Jay Lance Lee Mason Miranda Norman Parker Patty Perry Ralph Robin Sandy Sherry Sierra "
+    f"Tanner Taylor Victor {OFTEN_WORDS}"
+)
+# What Faker's list of the USA lacks, written down: short forms, and names of other peoples.
+MORE_NAMES = (
+    "Abby Abdul Ahmed Aisha Akira Ali Alejandro Ana Andy Anna Antonio Aziz Becky Ben Boris Carlos "
+    "Charlie Chen Darnell Deepak Diego Dmitri Eleanor Elena Emil Farah Fatima Fiona Fritz Georgina "
+    "Giovanni Giuseppe Graham Greta Hakim Hamid Hans Hassan Heidi Hiroshi Hugh Hussein Ibrahim "
+    "Igor Ingrid Irina Ivan Jamal Jan Javier Jean Jing Johan Jorge Josh Juan Kamal Kareem Kate "
+    "Katie Katy Keisha Kenji Khalid Klaus Kofi Kwame Lakisha Lakshmi Lars Latonya Latoya Leila "
+    "Liam Louise Luca Lucy Luigi Luis Mahmoud Malcolm Malik Marco Maria Mario Marta Matt Mei "
+    "Miguel Mikhail Ming Mohamed Mohammad Mohammed Muhammad Mustafa Nadia Naomi Natasha Nick "
+    "Nigel Nikolai Nina Olga Oliver Omar Owen Pablo Paolo Pavel Pedro Pete Pierre Priya Rafael Raj "
+    "Rajesh Rasheed Ravi Roberto Rosa Rosie Sam Sanjay Sergei Simon Sofia Sonia Sophie Stefan Sven "
+    "Svetlana Takashi Tamika Tanisha Tariq Ted Toby Tomasz Vijay Vladimir Wei Wolfgang Yasmin Yuki "
+    "Yusuf Zoe"
 )
 # Those that mostly are something else, a month, a faith, a place: no names here.
 NO_NAMES = (
@@ -45,7 +64,7 @@ NATIONALITIES = (
 FAITHS = (
     "Christian Muslim Jewish Hindu Buddhist Catholic Protestant Sikh Mormon Lutheran",
     "Christians Muslims Jews Hindus Buddhists Catholics Protestants Sikhs Mormons",
-    "Christianity Judaism Hinduism Buddhism Catholicism Protestantism Sikhism",
+    "Christianity Judaism Hinduism Buddhism Catholicism Protestantism Sikhism Islam",
 )
 
 
@@ -104,3 +123,18 @@ def known_nationalities() -> Known:
 @functools.cache
 def known_faiths() -> Known:
     return known(group.split() for group in FAITHS)
+
+
+# What each of them is read as; three words of faiths, as there are in FAITHS.
+ONE_NAME, ONE_NATIONALITY, ONE_FAITH = "alex", "british", ("catholic", "catholics", "catholicism")
+
+
+@functools.cache
+def alike() -> dict[str, str]:
+    """Words that are read as one, in small letters, and that one. What is often another word stays
+    ("Grace"), and so does "polish", which films may lack.
+    """
+    first_names = {*names().stand_ins, *MORE_NAMES.split()} - set(OFTEN_WORDS.split())
+    groups = [(ONE_NAME, first_names), (ONE_NATIONALITY, set(NATIONALITIES.split()) - {"Polish"})]
+    groups += [(one, set(some.split())) for one, some in zip(ONE_FAITH, FAITHS, strict=True)]
+    return {word.lower(): one for one, some in groups for word in sorted(some)}
