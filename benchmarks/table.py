@@ -8,6 +8,7 @@ benchmark without its JSON is shown as not run, and has no row in the short tabl
 standard library only; takes no time.
 """
 
+import statistics
 from typing import Any
 
 import common
@@ -118,9 +119,11 @@ def overview() -> str:
     models = common.read("linear").get("models", {}).items()
     if scored := [(name, one) for name, one in models if "test_accuracy" in one]:
         name, best = max(scored, key=lambda one: one[1]["test_accuracy"])
-        run = load("presets")["default"][0]
-        ours = f"{run['evaluations']['test']['accuracy']:.4f} against {best['test_accuracy']:.4f}"
-        minutes = f"{run['train']['total_seconds'] / 60:.0f} minutes"
+        runs = load("presets")["default"]
+        accuracy = statistics.mean(run["evaluations"]["test"]["accuracy"] for run in runs)
+        seconds = statistics.mean(run["train"]["total_seconds"] for run in runs)
+        ours = f"{accuracy:.4f} against {best['test_accuracy']:.4f}"
+        minutes = f"{seconds / 60:.0f} minutes"
         task = f"test accuracy, after {minutes} / {best['train_seconds']:.0f} seconds of training"
         rows.append([task, f"{name}, a linear model", ours])
     if found := common.read("cold_start").get("sides"):

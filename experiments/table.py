@@ -79,6 +79,8 @@ def recipe(settings: dict[str, Any]) -> str:
         parts.append("four fifths of Rotten Tomatoes' sentences")
     if settings.get("ngrams"):  # a setting that later commits have
         parts.append("n-grams of the whole review")
+    if settings.get("alike"):
+        parts.append("names read as one")
     return "; ".join(parts)
 
 

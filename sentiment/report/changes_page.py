@@ -29,7 +29,8 @@ CHANGES = {  # of a text that must not matter: what is done, and what to do wher
     ),
     "first_names": (
         "first names become others",
-        "Reviews are judged by who is in them: replace names by one word in training and scoring.",
+        "Reviews are judged by who is in them: train with names read as one, as by default, and "
+        "replace those that still flip by one word in training and scoring.",
     ),
     "place_names": (
         "countries, capitals and states become others",
@@ -37,11 +38,11 @@ CHANGES = {  # of a text that must not matter: what is done, and what to do wher
     ),
     "nationalities": (
         "nationalities become others",
-        "Do not compare groups by these scores; replace nationalities by one word in both.",
+        "Do not compare groups by these scores; train with them read as one, as by default.",
     ),
     "faiths": (
         "faiths become others",
-        "Do not compare groups by these scores; replace faiths by one word in both.",
+        "Do not compare groups by these scores; train with them read as one, as by default.",
     ),
     "numbers": (
         "numbers that are no rating become others",
