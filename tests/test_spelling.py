@@ -59,3 +59,17 @@ def test_other_words_are_read_as_they_are(minilm_pair, text):
     reads = Preprocessing(minilm_pair, Params())
     expected = reads.pieces(tf.constant([text])).to_list()
     assert reads.tokens(tf.constant([text])).to_list() == expected
+
+
+def test_words_are_cut_into_pieces_as_the_text_they_stand_in(minilm_pair):
+    reads = Preprocessing(minilm_pair, Params())
+    texts = [
+        "Don't  stop,\tnow",
+        "a\u00a0b\u2003c a",
+        "e\u0301motion \u4e2d\u6587",
+        "",
+        " \n",
+        "(it's)",
+    ]
+    expected = reads.pieces(tf.constant(texts)).to_list()
+    assert reads.tokens(tf.constant(texts)).to_list() == expected

@@ -42,7 +42,11 @@ class Preprocessing(tf.Module):
         """string [N] -> int32 [N, (tokens)]: the ids of all tokens, without special ones."""
         for pattern, sign in ((MARKUP, " "), (ADDRESSES, " "), *ENTITIES):
             text = tf.strings.regex_replace(text, pattern, sign)
-        return self.pieces(self._respelt(text, self.pieces))
+        # No token crosses a blank, so each word is respelt and cut into pieces once.
+        words = tf.strings.split(text)
+        different, place = tf.unique(words.flat_values)
+        pieces = self.pieces(self._respelt(different, self.pieces))
+        return tf.gather(pieces, words.with_flat_values(place)).merge_dims(1, 2)
 
     def pieces(self, text: tf.Tensor) -> tf.RaggedTensor:
         """`tokens` of a text as it stands. TF Hub's BERT tokenisers give [N, (words), (pieces)]."""
