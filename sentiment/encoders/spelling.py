@@ -1,5 +1,5 @@
 """Words that are read as others: those of which two neighbouring letters changed places as what
-they were, and those that are one and the same to the reader as one of them.
+they were, and listed ones as the one that stands for them all.
 
 A typo leaves pieces of a known word ("terrilbe": ter, ##ril, ##be), which say nothing of it.
 """
@@ -59,6 +59,6 @@ def respelt(
         listed, meant = list(alike), tf.constant(list(alike.values()))
         number = tf.unique(tf.concat([listed, tf.strings.lower(words)], 0)).idx[len(listed) :]
         found = tf.where(number < len(listed))
-        meant = tf.gather(meant, tf.gather_nd(number, found))
-        words = tf.tensor_scatter_nd_update(words, found, meant)
+        one = tf.gather(meant, tf.gather_nd(number, found))
+        words = tf.tensor_scatter_nd_update(words, found, one)
     return tf.strings.reduce_join(parts.with_flat_values(tf.gather(words, place)), axis=1)

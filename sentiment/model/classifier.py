@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,7 +30,7 @@ class Preprocessing(tf.Module):
         super().__init__(name="preprocessing")
         self.preprocessor = load_preprocessor(pair.preprocessor)
         self.head, self.tail = kept_tokens(params.max_length, params.truncation, params.head_share)
-        self._respelt = functools.partial(respelt, alike=alike() if params.alike else {})
+        self._alike = params.alike
 
     def mask_id(self) -> int:
         """The id that stands for a hidden word."""
@@ -45,7 +44,8 @@ class Preprocessing(tf.Module):
         # No token crosses a blank, so each word is respelt and cut into pieces once.
         words = tf.strings.split(text)
         different, place = tf.unique(words.flat_values)
-        pieces = self.pieces(self._respelt(different, self.pieces))
+        known = respelt(different, self.pieces, alike() if self._alike else {})
+        pieces = self.pieces(known)
         return tf.gather(pieces, words.with_flat_values(place)).merge_dims(1, 2)
 
     def pieces(self, text: tf.Tensor) -> tf.RaggedTensor:

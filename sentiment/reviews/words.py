@@ -25,17 +25,15 @@ WORDS = (
 )
 # What Faker's list of the USA lacks, written down: short forms, and names of other peoples.
 MORE_NAMES = (
-    "Abby Abdul Ahmed Aisha Akira Ali Alejandro Ana Andy Anna Antonio Aziz Becky Ben Boris Carlos "
-    "Charlie Chen Darnell Deepak Diego Dmitri Eleanor Elena Emil Farah Fatima Fiona Fritz Georgina "
-    "Giovanni Giuseppe Graham Greta Hakim Hamid Hans Hassan Heidi Hiroshi Hugh Hussein Ibrahim "
-    "Igor Ingrid Irina Ivan Jamal Jan Javier Jean Jing Johan Jorge Josh Juan Kamal Kareem Kate "
-    "Katie Katy Keisha Kenji Khalid Klaus Kofi Kwame Lakisha Lakshmi Lars Latonya Latoya Leila "
-    "Liam Louise Luca Lucy Luigi Luis Mahmoud Malcolm Malik Marco Maria Mario Marta Matt Mei "
-    "Miguel Mikhail Ming Mohamed Mohammad Mohammed Muhammad Mustafa Nadia Naomi Natasha Nick "
-    "Nigel Nikolai Nina Olga Oliver Omar Owen Pablo Paolo Pavel Pedro Pete Pierre Priya Rafael Raj "
-    "Rajesh Rasheed Ravi Roberto Rosa Rosie Sam Sanjay Sergei Simon Sofia Sonia Sophie Stefan Sven "
-    "Svetlana Takashi Tamika Tanisha Tariq Ted Toby Tomasz Vijay Vladimir Wei Wolfgang Yasmin Yuki "
-    "Yusuf Zoe"
+    "Abby Abdul Ahmed Aisha Akira Ali Andy Aziz Ben Boris Charlie Chen Darnell Deepak Diego "
+    "Dmitri Eleanor Elena Emil Farah Fatima Fiona Fritz Georgina Giovanni Giuseppe Graham Greta "
+    "Hakim Hamid Hans Hassan Hiroshi Hugh Hussein Ibrahim Igor Ingrid Irina Jamal Jan Jing Johan "
+    "Josh Kamal Kareem Kate Katy Keisha Kenji Khalid Klaus Kofi Kwame Lakisha Lakshmi Lars "
+    "Latonya Leila Liam Louise Luca Lucy Luigi Mahmoud Malcolm Marta Matt Mei Mikhail Ming "
+    "Mohamed Mohammad Mohammed Muhammad Mustafa Nadia Naomi Nick Nigel Nikolai Olga Oliver Owen "
+    "Pablo Paolo Pavel Pete Pierre Priya Rafael Raj Rajesh Rasheed Ravi Rosa Rosie Sam Sanjay "
+    "Sergei Simon Sofia Sophie Stefan Sven Svetlana Takashi Tamika Tanisha Tariq Ted Toby Tomasz "
+    "Vijay Vladimir Wei Wolfgang Yasmin Yuki Yusuf"
 )
 # Those that mostly are something else, a month, a faith, a place: no names here.
 NO_NAMES = (
