@@ -74,12 +74,18 @@ def read_table(path: Path, only: str) -> list[Run]:
             for seed in map(int, seeds.split()):
                 label = f"{name}-{seed}"
                 target = RESULTS / path.stem / f"{label}.json"
-                # Other settings under the same name are another model.
-                key = hashlib.sha256(json.dumps(flags, sort_keys=True).encode()).hexdigest()[:8]
+                # Other settings under the same name are another model, the preset's too.
+                settings = json.dumps(with_preset(flags), sort_keys=True)
+                key = hashlib.sha256(settings.encode()).hexdigest()[:8]
                 home = MODELS / path.stem / f"{label}-{key}"
                 if only in name:
                     runs.append(Run(name, seed, flags, splits.split(), target, home))
     return sorted(runs, key=lambda run: run.seed)  # a first comparison is there early
+
+
+def with_preset(flags: dict[str, Any]) -> dict[str, Any]:
+    """The settings of a row, those of its preset among them."""
+    return PRESETS[flags.get("preset", "default")] | flags
 
 
 def tokens(max_length: int) -> float:
@@ -95,15 +101,16 @@ def tokens(max_length: int) -> float:
 
 def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
     """What a run takes on the machine that the constants are of."""
-    given = PRESETS[flags.get("preset", "default")] | flags
+    given = with_preset(flags)
     length = tokens(int(given.get("max_length", Params.max_length)))
-    reviews = int(given.get("train_examples", 0)) or 20000
+    dev_share = float(given.get("dev_share", Params.dev_share))
+    reviews = int(given.get("train_examples", 0)) or round(25000 * (1 - dev_share))
     sentences = 25 * reviews * float(given.get("sentence_share", Params.sentence_share))
     epochs = int(given.get("epochs", Params.epochs))
-    dev = int(given.get("dev_examples", 0)) or 5000
+    dev = int(given.get("dev_examples", 0)) or round(25000 * dev_share)
     seconds = START + epochs * (reviews * length + sentences) / TRAINED
     seconds += epochs * dev * length / SCORED
-    counts = {"dev": 5000, "test": 25000}
+    counts = {"dev": dev, "test": 25000}
     seconds += sum(15 + counts.get(split, 500) * length / SCORED for split in splits)
     return seconds / 60
 

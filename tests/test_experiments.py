@@ -82,6 +82,14 @@ def test_a_run_cut_off_while_it_was_scored_is_not_trained_again(finished):
     assert found["minutes"] is None and "dev" in found["evaluations"]
 
 
+def test_a_preset_that_changed_is_another_model(monkeypatch):
+    table = ROOT / "experiments" / "presets.csv"
+    before = {one.name: one.model_folder for one in run.read_table(table, "")}
+    monkeypatch.setitem(run.PRESETS, "best", run.PRESETS["best"] | {"epochs": 7})
+    after = {one.name: one.model_folder for one in run.read_table(table, "")}
+    assert [name for name in before if before[name] != after[name]] == ["best"]
+
+
 def test_unknown_setting_in_a_table_is_named(tmp_path, monkeypatch):
     path = write_csv(
         tmp_path / "wrong.csv", [("a", "0", "", "1")], ["name", "seeds", "splits", "lr"]
