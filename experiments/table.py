@@ -81,6 +81,8 @@ def recipe(settings: dict[str, Any]) -> str:
         parts.append("n-grams of the whole review")
     if settings.get("alike"):
         parts.append("names read as one")
+    if settings["dev_share"] != 0.2:  # the default
+        parts.append(f"dev {settings['dev_share']:.0%} of the train split")
     return "; ".join(parts)
 
 
