@@ -5,7 +5,7 @@
 
 What stands there between `<!-- benchmarks:start -->` and `<!-- benchmarks:end -->` is replaced. A
 benchmark without its JSON is shown as not run, and has no row in the short table. Needs the
-standard library only; takes no time.
+project's own requirements; takes no time.
 """
 
 import statistics
@@ -78,18 +78,18 @@ def table(content: Content) -> str:
 
 
 def conditions() -> str:
-    """Machine and versions; several, where they are not the same for all."""
-    named = ("tensorflow", "torch", "transformers", "onnxruntime", "scikit-learn")
-    lines = []
+    """Machine and versions; with several values, where they are not the same for all."""
+    found: dict[str, list[str]] = {}
     for content in filter(None, map(common.read, JSONS)):
-        hardware, versions = content["hardware"], content["versions"]
+        hardware = content["hardware"]
         bfloat16 = "with" if {"avx512_bf16", "amx_bf16"} & set(hardware["flags"]) else "without"
-        packages = [f"{name} {versions[name]}" for name in named if versions[name]]
-        lines.append(
-            f"{hardware['cpu']}, {hardware['cores']} cores, {bfloat16} bf16 instructions, "
-            f"{content['threads']} threads; Python {content['python']}, {', '.join(packages)}"
-        )
-    return " or ".join(dict.fromkeys(lines))
+        machine = f"{hardware['cpu']}, {hardware['cores']} cores, {bfloat16} bf16 instructions"
+        found.setdefault("", []).append(f"{machine}, {content['threads']} threads")
+        found.setdefault("Python ", []).append(content["python"])
+        for name in ("tensorflow", "torch", "transformers", "onnxruntime", "scikit-learn"):
+            if version := content["versions"][name]:
+                found.setdefault(f"{name} ", []).append(version)
+    return "; ".join(name + " or ".join(dict.fromkeys(some)) for name, some in found.items())
 
 
 def everything() -> str:
