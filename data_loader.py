@@ -21,8 +21,8 @@ from sentiment.reviews.splits import limit
 
 # Batches that are sorted by length together. More of them: less padding, but each batch more alike.
 WINDOW = 50
-# Sentences are a sixth as long as reviews, and the optimiser's pass over all weights costs as much
-# after few tokens as after many: so many times as many of them make a batch.
+STRIDE = 4  # tokens between the lengths that are trained on: XLA compiles, and keeps, one for each
+# Sentences are a sixth as long as reviews: more of them share the optimiser's pass over the weights
 SENTENCE_BATCHES = 2
 
 
@@ -86,18 +86,21 @@ def make_lessons(
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 
-def by_length(data: tf.data.Dataset, batch_size: int, windows: int) -> tf.data.Dataset:
-    """Batches of reviews of like length: `windows` batches' reviews are sorted at a time."""
+def by_length(data: tf.data.Dataset, batch_size: int, max_length: int = 0) -> tf.data.Dataset:
+    """Batches of reviews of like length; with `max_length` padded to a multiple of STRIDE."""
 
     def sort(ids: dict[str, tf.RaggedTensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
         order = tf.argsort(ids["input_mask"].row_lengths(), stable=True)
         return {name: tf.gather(ids[name], order) for name in INPUTS}, tf.gather(label, order)
 
-    data = data.ragged_batch(windows * batch_size).map(sort).unbatch()
-    return data.ragged_batch(batch_size).map(
-        lambda ids, label: ({name: ids[name].to_tensor() for name in INPUTS}, label),
-        tf.data.AUTOTUNE,
-    )
+    def pad(ids: dict[str, tf.RaggedTensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
+        longest = ids["input_mask"].bounding_shape()[1]
+        more = tf.minimum(-longest % STRIDE, max_length - longest) if max_length else 0
+        shape = tf.stack([-1, longest + more])
+        return {name: ids[name].to_tensor(shape=shape) for name in INPUTS}, label
+
+    data = data.ragged_batch(WINDOW * batch_size).map(sort).unbatch()
+    return data.ragged_batch(batch_size).map(pad, tf.data.AUTOTUNE)
 
 
 def epoch_tokens(lessons: Lessons, epochs: int) -> list[int]:
@@ -115,7 +118,6 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
     The order is a function of (seed, epoch). No text is dropped; an epoch's last batch in the
     sorted order may be smaller.
     """
-    batches = lessons.steps(params.batch_size)
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
         # A tensor as a seed: it needs TensorFlow's global seed to be unset or other than 0.
@@ -125,12 +127,12 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
             return data.shuffle(max(count, 1), seed=seed, reshuffle_each_iteration=False)
 
         reviews = shuffle(lessons.encoded.take(lessons.reviews), lessons.reviews)
-        found = by_length(reviews, params.batch_size, WINDOW)
+        found = by_length(reviews, params.batch_size, params.max_length)
         if lessons.sentences:
             sentences = shuffle(lessons.sentences_of(number), lessons.sentences)
             size = SENTENCE_BATCHES * params.batch_size
-            found = found.concatenate(by_length(sentences, size, WINDOW))
-        return shuffle(found, batches)
+            found = found.concatenate(by_length(sentences, size, params.max_length))
+        return shuffle(found, lessons.steps(params.batch_size))
 
     epochs = tf.data.Dataset.range(first_epoch, params.epochs)
     return epochs.flat_map(epoch).prefetch(tf.data.AUTOTUNE)
@@ -138,7 +140,7 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
 
 def dev_batches(encoded: tf.data.Dataset, batch_size: int) -> tf.data.Dataset:
     """Batches for measuring: not shuffled, nothing dropped, sorted by length in windows."""
-    return by_length(encoded, batch_size, WINDOW).prefetch(tf.data.AUTOTUNE)
+    return by_length(encoded, batch_size).prefetch(tf.data.AUTOTUNE)
 
 
 def dev_order(encoded: tf.data.Dataset, batch_size: int) -> np.ndarray:

@@ -12,7 +12,7 @@ from failing import cut, put, remove, write
 
 from params import ENCODERS, Params
 from sentiment import downloads
-from sentiment.encoders import bert, pairs
+from sentiment.encoders import bert, gradients, pairs
 from sentiment.errors import UserError
 from sentiment.model.classifier import INPUTS, build_classifier
 from sentiment.training import optimizer
@@ -49,6 +49,70 @@ def test_minilm_answers_like_the_original(minilm_pair, packed, reference):
     sequence = output["sequence_output"].numpy()[rows, reference["positions"]]
     np.testing.assert_allclose(sequence, reference["sequence"], rtol=0, atol=1e-4)
     np.testing.assert_allclose(output["pooled_output"], reference["pooled"], rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("part", ["gelu", "layer_norm", "attention"])
+def test_written_gradients_are_the_automatic_ones(part, compiled):
+    """The second way of each is its definition, in float64."""
+
+    def layer_norm(x, gamma, beta):
+        mean, variance = tf.nn.moments(x, [-1], keepdims=True)
+        return (x - mean) / tf.sqrt(variance + gradients.EPSILON) * gamma + beta
+
+    ours, definition, shapes = {
+        "gelu": (
+            lambda x: gradients.gelu(x, training=True, compiled=compiled),
+            lambda x: tf.nn.gelu(x, approximate=False),
+            [(5, 7)],
+        ),
+        "layer_norm": (
+            lambda *given: gradients.layer_norm(*given, compiled),
+            layer_norm,
+            [(5, 7), (7,), (7,)],
+        ),
+        "attention": (
+            lambda *given: gradients.attention(*given, hidden),
+            lambda q, k, v: tf.nn.softmax(q @ tf.linalg.matrix_transpose(k) + hidden) @ v,
+            [(2, 3, 5, 4)] * 3,
+        ),
+    }[part]
+    random = np.random.default_rng(0)
+    given, upstream = [random.normal(size=shape) for shape in shapes], random.normal(size=shapes[0])
+
+    def found(function, dtype):
+        nonlocal hidden
+        hidden = tf.cast([[[[0, 0, 0, 0, -1e4]]], [[[0, 0, 0, 0, 0]]]], dtype)
+        inputs = [tf.constant(one, dtype) for one in given]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            output = function(*inputs)
+        return [output, *tape.gradient(output, inputs, tf.constant(upstream, dtype))]
+
+    hidden = None
+    pairs_of = zip(found(tf.function(ours), "float32"), found(definition, "float64"), strict=True)
+    for mine, expected in pairs_of:
+        np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_minilm_learns_alike_with_and_without_a_compiler(packed, tmp_path):
+    """A batch of another length than the first: XLA compiles once more."""
+    shape = bert.Shape(layers=2, width=32, heads=2, inner_width=64, vocabulary=30522, longest=64)
+    weights = {one.name.removesuffix(":0"): one for one in bert.Bert(shape)._by_name.values()}
+    steps = []
+    for compiled in (False, True):
+        folder = tmp_path / str(compiled)
+        bert.Bert(shape, weights, compiled).save(folder)
+        encoder = hub.KerasLayer(str(folder), trainable=True)
+        for length in (12, 16):
+            with tf.GradientTape() as tape:
+                ids = {name: ids[:, :length] for name, ids in packed.items()}
+                loss = tf.reduce_sum(encoder(ids, training=True)["pooled_output"][:, ::2] ** 2)
+            found = tape.gradient(loss, encoder.trainable_variables)
+            steps.append([tf.convert_to_tensor(one) for one in found])
+    for plain, xla in zip(steps[:2], steps[2:], strict=True):
+        for one, other in zip(plain, xla, strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
 def test_encoder_offers_all_outputs_of_the_hub_contract(tiny_pair):
@@ -168,7 +232,7 @@ def test_damaged_pair_in_the_encoder_folder_is_built_again(
     built = Path(tiny_pair.encoder).parent
     monkeypatch.setattr(downloads, "fetch_wheel", lambda package, folder: None)
 
-    def build(wheel: None, pair: Path) -> None:
+    def build(wheel: None, pair: Path, compiled: bool) -> None:
         shutil.rmtree(pair, ignore_errors=True)
         shutil.copytree(built, pair)
         calls.append(pair)

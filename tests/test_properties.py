@@ -100,14 +100,17 @@ def buckets_hold_each_row_once(lengths, budget):
         assert size == 1 or size * counts[cut.stop - 1] <= budget
 
 
-def batches_hold_each_text_once(preprocessing, texts, size):
+def batches_hold_each_text_once(preprocessing, texts, size, max_length):
     ids = [[ord(sign) for sign in text.replace(" ", "")] for text in texts]
     rows = tf.data.Dataset.from_generator(
         lambda: ((dict.fromkeys(INPUTS, one), float(len(one))) for one in ids),
         output_signature=({n: tf.TensorSpec([None], tf.int32) for n in INPUTS}, tf.TensorSpec([])),
     )
     found = Counter()
-    for row_ids, labels in data_loader.by_length(rows, size, 3):
+    for row_ids, labels in data_loader.by_length(rows, size, max_length):
+        width, longest = row_ids["input_word_ids"].shape[1], int(max(labels))
+        rounded = -(-longest // data_loader.STRIDE) * data_loader.STRIDE
+        assert width == (min(rounded, max_length) if max_length else longest)
         for row, label in zip(row_ids["input_word_ids"].numpy(), labels.numpy(), strict=True):
             found[tuple(row[: int(label)])] += 1
     assert found == Counter(map(tuple, ids))
@@ -161,7 +164,11 @@ def check(cases, preprocessing, loaded, tokenizers) -> int:
         (
             dear,
             lambda *a: batches_hold_each_text_once(preprocessing, *a),
-            (st.lists(WORDS, min_size=1, max_size=20), st.integers(1, 7)),
+            (
+                st.lists(WORDS, min_size=1, max_size=20),
+                st.integers(1, 7),
+                st.sampled_from([0, 40, 41, 64]),
+            ),
         ),
         (dear, lambda *a: any_text_has_a_probability(loaded, *a), (texts,)),
         (dear, lambda *a: tokenizers_agree(tokenizers, *a), (texts,)),

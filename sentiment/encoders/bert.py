@@ -6,19 +6,18 @@ names, so hub.KerasLayer takes them like a published pair.
 
 from __future__ import annotations
 
-import math
 import shutil
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 import tensorflow_text as tf_text
 
 from sentiment import files
+from sentiment.encoders.gradients import attention, gelu, layer_norm
 from sentiment.errors import UserError, log
 
 INPUTS = ("input_word_ids", "input_mask", "input_type_ids")  # of every encoder of this form
-EPSILON = 1e-12  # of the layer norms
 HASHES = "sha256.json"  # in a pair's folder: of each of its files
 
 
@@ -33,53 +32,6 @@ class Shape(NamedTuple):
     longest: int = 512
 
 
-# TensorFlow's CPU remapper puts these two exact forms into one oneDNN operation each: GELU into the
-# matrix product before it, the layer norm as Keras writes it. Their gradients are written out, and
-# computed from the inputs again: fewer passes over memory than the automatic ones, and less of it.
-
-
-@tf.custom_gradient
-def gelu(x: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """The exact GELU, x times the normal distribution's cumulative function; any shape."""
-
-    def cumulative() -> tf.Tensor:
-        return (tf.math.erf(x * math.sqrt(0.5)) + 1.0) * 0.5
-
-    def gradient(upstream: tf.Tensor) -> tf.Tensor:
-        density = tf.exp(-0.5 * x * x) * (1 / math.sqrt(2 * math.pi))
-        return upstream * (cumulative() + x * density)
-
-    return cumulative() * x, gradient
-
-
-@tf.custom_gradient
-def layer_norm(x: tf.Tensor, gamma: tf.Tensor, beta: tf.Tensor) -> tuple[tf.Tensor, Any]:
-    """Layer norm of [rows, width] over the width, epsilon 1e-12; `gamma`, `beta` [width]."""
-
-    def gradient(upstream: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-        centred = x - tf.reduce_mean(x, -1, keepdims=True)
-        inverse = tf.math.rsqrt(tf.reduce_mean(centred * centred, -1, keepdims=True) + EPSILON)
-        normal = centred * inverse
-        inner = upstream * gamma
-        along = normal * tf.reduce_mean(inner * normal, -1, keepdims=True)
-        to_x = inverse * (inner - tf.reduce_mean(inner, -1, keepdims=True) - along)
-        return to_x, tf.reduce_sum(upstream * normal, 0), tf.reduce_sum(upstream, 0)
-
-    shape = tf.shape(x)
-    rows, none = shape[0], tf.constant([], tf.float32)
-    normal = tf.raw_ops.FusedBatchNormV3(  # a row is a channel here
-        x=tf.reshape(x, tf.stack([1, rows, shape[1], 1])),
-        scale=tf.fill([rows], 1.0),
-        offset=tf.fill([rows], 0.0),
-        mean=none,
-        variance=none,
-        epsilon=EPSILON,
-        data_format="NCHW",
-        is_training=True,
-    )[0]
-    return tf.reshape(normal, shape) * gamma + beta, gradient
-
-
 class Bert(tf.Module):
     """BERT (Devlin et al. 2018, arXiv 1810.04805) with the Model Garden's variable names.
 
@@ -87,10 +39,16 @@ class Bert(tf.Module):
     transformers, as `trainer-best` against `trainer-no-dropout`). The activation is the exact GELU.
     """
 
-    def __init__(self, shape: Shape, weights: dict[str, tf.Tensor] | None = None) -> None:
-        """Weights by variable name; without them a random BERT (standard deviation 0.02)."""
+    def __init__(
+        self, shape: Shape, weights: dict[str, tf.Tensor] | None = None, compiled: bool = True
+    ) -> None:
+        """Weights by variable name; without them a random BERT (standard deviation 0.02).
+
+        `compiled`: parts of its training by XLA (gradients.py).
+        """
         super().__init__(name="bert")
         self.shape = shape
+        self._compiled = compiled
         self._weights = weights
         heads, depth = shape.heads, shape.width // shape.heads
         self._by_name: dict[str, tf.Variable] = {}
@@ -132,7 +90,8 @@ class Bert(tf.Module):
 
     def _layer_norm(self, x: tf.Tensor, name: str) -> tf.Tensor:
         gamma, beta = self._by_name[name + "/gamma"], self._by_name[name + "/beta"]
-        return layer_norm(x, tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta))
+        gamma, beta = tf.convert_to_tensor(gamma), tf.convert_to_tensor(beta)
+        return layer_norm(x, gamma, beta, self._compiled)
 
     def _dense(self, x: tf.Tensor, name: str, size: list[int]) -> tf.Tensor:
         kernel = tf.reshape(self._by_name[name + "/kernel"], size)
@@ -150,8 +109,8 @@ class Bert(tf.Module):
             return tf.transpose(tf.reshape(y, [batch, length, heads, depth]), [0, 2, 1, 3])
 
         # Scaling the query touches length times fewer numbers than scaling the scores.
-        scores = tf.matmul(project("query") * depth**-0.5, project("key"), transpose_b=True)
-        read = tf.matmul(tf.nn.softmax(scores + hidden), project("value"))
+        query, key, value = project("query") * depth**-0.5, project("key"), project("value")
+        read = attention(query, key, value, hidden)
         read = tf.reshape(tf.transpose(read, [0, 2, 1, 3]), [-1, width])
         return self._dense(read, f"{at}self_attention/attention_output", [width, width])
 
@@ -162,7 +121,8 @@ class Bert(tf.Module):
         """`input_word_ids`, `input_mask`, `input_type_ids` (int32 [batch, length]) -> outputs.
 
         `pooled_output` and `default` are float32 [batch, width], `sequence_output` and each of
-        `encoder_outputs` float32 [batch, length, width]. `training` changes nothing (no dropout).
+        `encoder_outputs` float32 [batch, length, width]. `training` changes what is
+        compiled, not what comes out (no dropout).
         """
         ids, width = inputs["input_word_ids"], self.shape.width
         batch, length = tf.shape(ids)[0], tf.shape(ids)[1]
@@ -175,9 +135,10 @@ class Bert(tf.Module):
         outputs = []
         for layer in range(self.shape.layers):
             at = f"transformer/layer_{layer}/"
-            attention = self._attention(x, hidden, batch, length, at)
-            x = self._layer_norm(x + attention, at + "self_attention_layer_norm")
-            y = gelu(self._dense(x, at + "intermediate", [width, self.shape.inner_width]))
+            read = self._attention(x, hidden, batch, length, at)
+            x = self._layer_norm(x + read, at + "self_attention_layer_norm")
+            y = self._dense(x, at + "intermediate", [width, self.shape.inner_width])
+            y = gelu(y, training, self._compiled)
             y = self._dense(y, at + "output", [self.shape.inner_width, width])
             x = self._layer_norm(x + y, at + "output_layer_norm")
             outputs.append(tf.reshape(x, [batch, length, width]))

