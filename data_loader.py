@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from params import Params
 from sentiment.errors import log
+from sentiment.machine import slices
 from sentiment.model.classifier import INPUTS, Preprocessing
 from sentiment.reviews.beside import beside
 from sentiment.reviews.sentences import sentences
@@ -28,8 +29,8 @@ SENTENCE_BATCHES = 2
 
 def encode(reviews: Reviews, preprocessing: Preprocessing) -> tf.data.Dataset:
     """Cached elements ({int32 [length] for each of INPUTS}, float32 label), without padding."""
-    data = tf.data.Dataset.from_tensor_slices((reviews.texts, tf.cast(reviews.labels, tf.float32)))
-    data = data.batch(256).map(lambda text, label: (preprocessing(text), label), tf.data.AUTOTUNE)
+    data = slices((reviews.texts, tf.cast(reviews.labels, tf.float32))).batch(256)
+    data = data.map(lambda text, label: (preprocessing(text), label), tf.data.AUTOTUNE)
 
     def unpad(ids: dict[str, tf.Tensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
         length = tf.reduce_sum(ids["input_mask"])
@@ -95,8 +96,7 @@ def by_length(data: tf.data.Dataset, batch_size: int, max_length: int = 0) -> tf
 
     def pad(ids: dict[str, tf.RaggedTensor], label: tf.Tensor) -> tuple[dict, tf.Tensor]:
         longest = ids["input_mask"].bounding_shape()[1]
-        more = tf.minimum(-longest % STRIDE, max_length - longest) if max_length else 0
-        shape = tf.stack([-1, longest + more])
+        shape = tf.stack([-1, tf.minimum(longest + -longest % STRIDE, max_length or longest)])
         return {name: ids[name].to_tensor(shape=shape) for name in INPUTS}, label
 
     data = data.ragged_batch(WINDOW * batch_size).map(sort).unbatch()
@@ -134,7 +134,7 @@ def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.
             found = found.concatenate(by_length(sentences, size, params.max_length))
         return shuffle(found, lessons.steps(params.batch_size))
 
-    epochs = tf.data.Dataset.range(first_epoch, params.epochs)
+    epochs = slices(tf.range(first_epoch, params.epochs, dtype=tf.int64))
     return epochs.flat_map(epoch).prefetch(tf.data.AUTOTUNE)
 
 

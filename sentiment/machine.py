@@ -147,6 +147,25 @@ def use_precision(precision: str) -> None:
     tf.config.optimizer.set_experimental_options(options)
 
 
+def untuned(data: Any) -> Any:
+    """A tf.data pipeline without its tuner, and so all that are made from it.
+
+    The tuner wakes ever more rarely, at last once a minute, and the end of a pipeline waits for it.
+    """
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return data.with_options(options)
+
+
+def slices(given: Any) -> Any:
+    """A tf.data pipeline, untuned, each element a slice of `given`."""
+    import tensorflow as tf
+
+    return untuned(tf.data.Dataset.from_tensor_slices(given))
+
+
 def cpu_field(name: str) -> str:
     """The first value of a field of /proc/cpuinfo; empty where there is no such file."""
     with contextlib.suppress(OSError), Path("/proc/cpuinfo").open() as file:

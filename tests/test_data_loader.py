@@ -71,6 +71,13 @@ def test_dev_batches_keep_their_order(encoded):
     assert rows_in(data_loader.dev_batches(data, 8)) == rows_in(data_loader.dev_batches(data, 8))
 
 
+def test_end_of_a_pipeline_waits_for_no_tuner(encoded):
+    data = encoded(TEXTS)
+    train = data_loader.train_batches(Lessons(data, len(TEXTS)), Params(batch_size=8))
+    for batches in (data, train, data_loader.dev_batches(data, 8)):
+        assert batches.options().autotune.enabled is False
+
+
 def test_labels_stay_with_their_reviews(preprocessing):
     rows = [(text, int(label == "pos")) for text, label in made_up_rows(60)]
     data = data_loader.encode(sources.canonical(rows, "made up"), preprocessing(64))

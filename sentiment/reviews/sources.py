@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from params import Params
-from sentiment import downloads
+from sentiment import downloads, machine
 from sentiment.errors import UserError
 
 # SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
@@ -162,8 +162,6 @@ def find_prepared_tfds(folder: Path) -> Path | None:
 
 def import_tfds() -> Any:
     """TFDS, on a TensorFlow that was started as everywhere here."""
-    from sentiment import machine
-
     machine.import_tensorflow()
     import tensorflow_datasets as tfds
 
@@ -173,10 +171,9 @@ def import_tfds() -> Any:
 def read_tfds(prepared: Path, split: str) -> Iterator[tuple[str, int]]:
     """Rows of a prepared TFDS copy."""
     tfds = import_tfds()
-
     try:
         data = tfds.builder_from_directory(str(prepared)).as_dataset(split=split)
-        for row in data.as_numpy_iterator():
+        for row in machine.untuned(data).as_numpy_iterator():
             yield row["text"].decode(), int(row["label"])
     except Exception as error:  # TFDS and TensorFlow each raise their own on a damaged copy
         reason = str(error).splitlines()[0][:100] if str(error) else type(error).__name__
@@ -198,7 +195,6 @@ def probe_download(folder: Path, split: str) -> None:
 def download_tfds(folder: Path, split: str) -> Iterator[tuple[str, int]]:
     """Download and prepare imdb_reviews by TFDS, then its rows."""
     tfds = import_tfds()
-
     try:
         builder = tfds.builder("imdb_reviews", data_dir=str(folder))
         builder.download_and_prepare()

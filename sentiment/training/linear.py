@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from sentiment.machine import slices
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import ROOT, Ngrams
 from sentiment.reviews.beside import alone
@@ -36,7 +37,7 @@ def matrix(reviews: Reviews, preprocessing: Preprocessing, ngrams: Ngrams) -> sp
         return ngrams.places(preprocessing.tokens(texts))
 
     size = 256
-    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(size)
+    texts = slices(reviews.texts).batch(size)
     parts = list(texts.map(read, tf.data.AUTOTUNE).as_numpy_iterator())
     rows = np.concatenate([row + number * size for number, (row, _) in enumerate(parts)])
     places = np.concatenate([place for _, place in parts]).astype(np.int32)

@@ -11,6 +11,7 @@ import tensorflow as tf
 from params import Params
 from sentiment.errors import log
 from sentiment.logits import mean_loss
+from sentiment.machine import slices
 from sentiment.model.classifier import Classifier, Preprocessing
 from sentiment.model.ngrams import Mixture, Ngrams
 from sentiment.reviews.sentences import sentences
@@ -97,7 +98,7 @@ def join(
 def encoder_logits(classifier: Classifier, reviews: Reviews) -> np.ndarray:
     """float32 [N], or [N, labels] of more than two: what the encoder says alone."""
     order = np.argsort([len(text) for text in reviews.texts])  # of like length together
-    texts = tf.data.Dataset.from_tensor_slices([reviews.texts[row] for row in order]).batch(128)
+    texts = slices([reviews.texts[row] for row in order]).batch(128)
     batches = texts.map(classifier.preprocessing, tf.data.AUTOTUNE)
     # Not Keras' `predict`, which would wait for other workers.
     score = tf.function(lambda ids: classifier.network(ids), input_signature=[batches.element_spec])
@@ -107,7 +108,7 @@ def encoder_logits(classifier: Classifier, reviews: Reviews) -> np.ndarray:
 
 def logits(ngrams: Ngrams, reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
     """float32 [N], or [N, labels] of more than two: what the n-gram side says alone."""
-    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(256)
+    texts = slices(reviews.texts).batch(256)
     parts = texts.map(lambda text: ngrams(preprocessing.tokens(text)), tf.data.AUTOTUNE)
     found = np.concatenate(list(parts.as_numpy_iterator()))
     return found[:, 0] if ngrams.width == 1 else found

@@ -9,13 +9,14 @@ import tensorflow as tf
 
 from params import Params
 from sentiment.errors import log
+from sentiment.machine import slices
 from sentiment.model.classifier import Preprocessing
 from sentiment.reviews.sources import Reviews
 
 
 def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
     """int32 [N]: each review's length in tokens before truncation, special tokens included."""
-    texts = tf.data.Dataset.from_tensor_slices(reviews.texts).batch(512)
+    texts = slices(reviews.texts).batch(512)
     counts = texts.map(lambda text: preprocessing.counted(text)["token_count"], tf.data.AUTOTUNE)
     return np.concatenate(list(counts.as_numpy_iterator()))
 
