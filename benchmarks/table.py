@@ -20,7 +20,7 @@ START, END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 COMPARED = (
     ("training", "ours", "trainer", "transformers' Trainer as it comes (float32, padded)"),
     ("training", "ours", "trainer-best", "Trainer at its best (bf16, by length, fused AdamW)"),
-    ("training_before_fusion", "ours", "trainer-no-dropout", "the same without inner dropout (*)"),
+    ("training", "ours", "trainer-no-dropout", "the same without dropout inside, as ours"),
     ("scoring", "ours-both", "pipeline", "transformers' pipeline as it comes"),
     ("scoring", "ours-both", "onnx-int8", "ONNX Runtime, int8, fused graph, sorted by length"),
     ("scoring", "ours-fast", "onnx-int8", "the same, against --fast"),
@@ -114,7 +114,7 @@ def overview() -> str:
         if found := [sides for sides in lengths.values() if {ours, side} <= set(sides)]:
             rates = [[one[who]["per_second"]["all"] for who in (ours, side)] for one in found]
             times = [common.spread(*some)["median"] for some in rates]
-            task = f"{name.split('_')[0]}, at {' / '.join(lengths)} tokens"
+            task = f"{name}, at {' / '.join(lengths)} tokens"
             rows.append([task, words, f"{' / '.join(map('{:.2f}'.format, times))} times as fast"])
     models = common.read("linear").get("models", {}).items()
     if scored := [(name, one) for name, one in models if "test_accuracy" in one]:
@@ -132,8 +132,7 @@ def overview() -> str:
         rows.append([*first, f"{ours:.1f} s against {other:.1f} s"])
     return (
         f"{markdown(['', 'instead', 'this project'], rows)}\n\n"
-        "Medians of the rounds; below 1 time the other is ahead. Training is of earlier versions, "
-        f"without lazy Adam; (*) of one before the fused layer norm. On {conditions()}."
+        f"Medians of the rounds; below 1 time the other is ahead. On {conditions()}."
     )
 
 

@@ -98,7 +98,10 @@ def attention(
         # The softmax's sum over `length`, taken over `depth`: fewer numbers (Dao et al. 2022,
         # FlashAttention, arXiv 2205.14135, appendix B.2).
         along = tf.reduce_sum(upstream * read, -1, keepdims=True)
-        to_scores = shares * (tf.matmul(upstream, value, transpose_b=True) - along)
+        # It is subtracted by the product, as one more column: a pass over all scores less.
+        wider = tf.concat([value, tf.ones_like(along)], -1)
+        to_shares = tf.matmul(tf.concat([upstream, -along], -1), wider, transpose_b=True)
+        to_scores = shares * to_shares
         to_query, to_key = tf.matmul(to_scores, key), tf.matmul(to_scores, query, transpose_a=True)
         return to_query, to_key, tf.matmul(shares, upstream, transpose_a=True), None
 
