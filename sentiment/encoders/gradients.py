@@ -2,7 +2,7 @@
 
 They are computed from the inputs again, which keeps fewer numbers than the automatic ones and
 passes over memory less often. With `compiled`, XLA makes one pass of each of the first two, and of
-the GELU while training: an eleventh of a step on two cores (benchmarks/README.md, "Levers").
+the GELU while training: 8 % of a step on two cores (benchmarks/README.md, "Levers").
 
 TensorFlow's CPU remapper puts the GELU and the layer norm, in exactly these forms, into one oneDNN
 operation each, the GELU into the matrix product before it: while nothing is learnt, that is best.
