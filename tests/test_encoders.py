@@ -95,7 +95,7 @@ def test_written_gradients_are_the_automatic_ones(part, compiled):
         np.testing.assert_allclose(mine, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_minilm_learns_alike_with_and_without_a_compiler(packed, tmp_path):
+def test_a_bert_learns_alike_with_and_without_a_compiler(packed, tmp_path):
     """A batch of another length than the first: XLA compiles once more."""
     shape = bert.Shape(layers=2, width=32, heads=2, inner_width=64, vocabulary=30522, longest=64)
     weights = {one.name.removesuffix(":0"): one for one in bert.Bert(shape)._by_name.values()}

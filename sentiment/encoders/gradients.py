@@ -48,7 +48,10 @@ COMPILED = {
 
 
 def gelu(x: tf.Tensor, training: bool, compiled: bool) -> tf.Tensor:
-    """The exact GELU, x times the normal distribution's cumulative function; any shape."""
+    """The exact GELU, x times the normal distribution's cumulative function; any shape.
+
+    While `training` the forward pass is compiled too: no product takes it in then.
+    """
     forward = COMPILED[gelu_of] if compiled and training else gelu_of
     gradient = COMPILED[gelu_gradient] if compiled else gelu_gradient
 

@@ -32,7 +32,7 @@ def build_minilm(folder: str | Path) -> Path:
     all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0: 6 layers, width 384, 22,713,216 weights.
     """
     # A change of the graph makes a new pair, so a stale graph is never used.
-    code = [files.sha256_of(Path(module.__file__))[:4] for module in (bert, gradients)]
+    code = [files.sha256_of(Path(module.__file__))[:8] for module in (bert, gradients)]
     # What XLA needs on a GPU is not always installed beside TensorFlow; on a CPU it needs nothing.
     compiled = not tf.config.list_physical_devices("GPU")
     pair = Path(folder) / f"minilm-{''.join(code)}{'' if compiled else '-gpu'}"
