@@ -40,6 +40,7 @@ PACKAGES = ("tensorflow", "tensorflow-text", "tf_keras", "tensorflow-hub", "torc
 PACKAGES += ("accelerate", "tokenizers", "onnx", "onnxruntime", "scikit-learn", "numpy")
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+MACHINE = "BENCHMARKS_MACHINE"  # the variable that says which folder of RESULTS is written to
 ENVIRONMENT = {  # no GPU, no network for model hubs, no noise
     "CUDA_VISIBLE_DEVICES": "-1",
     "HIP_VISIBLE_DEVICES": "-1",
@@ -62,13 +63,15 @@ Measured = dict[str, list[dict[str, Any]]]  # {side: what its rounds gave}
 
 
 def parse(text: str, *flags: tuple[str, Any, str]) -> argparse.Namespace:
-    """The command line: --threads and the flags, each (name, default, help). A tuple is all that a
-    flag can be given, a list what it is given by default; the others are of their default's type.
-    Threads and ENVIRONMENT then hold for this process and all it starts.
+    """The command line: the flags, each (name, default, help), --threads and --machine. A tuple is
+    all that a flag can be given, a list what it is given by default; the others are of their
+    default's type. Threads, ENVIRONMENT and MACHINE then hold for this process and all it starts.
     """
     kind = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=text, allow_abbrev=False, formatter_class=kind)
-    for name, default, words in (("--threads", os.cpu_count(), "of every side"), *flags):
+    flags += (("--threads", os.cpu_count(), "of every side"),)
+    flags += (("--machine", "", "not the tables' one: the JSON goes to results/MACHINE/"),)
+    for name, default, words in flags:
         many = isinstance(default, (list, tuple))
         how = {"type": type(default[0] if many else default), "nargs": "*" if many else None}
         if isinstance(default, tuple):
@@ -78,6 +81,7 @@ def parse(text: str, *flags: tuple[str, Any, str]) -> argparse.Namespace:
         parser.add_argument(name, default=default, help=f"{words} (default: {default})", **how)
     arguments = parser.parse_args()
     os.environ.update(dict.fromkeys(THREADS, str(arguments.threads)) | ENVIRONMENT)
+    os.environ[MACHINE] = arguments.machine
     return arguments
 
 
@@ -186,9 +190,14 @@ def our_classifier(params: Params) -> Any:
     return classifier.build_classifier(pair, params)
 
 
-def read(name: str) -> dict[str, Any]:
-    """What results/`name`.json holds; empty when it is not there."""
-    path = RESULTS / f"{name}.json"
+def result(name: str, machine: str = "") -> Path:
+    """Where the JSON of a benchmark is, of this run's --machine or the one that is named."""
+    return RESULTS / (machine or os.environ.get(MACHINE, "")) / f"{name}.json"
+
+
+def read(name: str, machine: str = "") -> dict[str, Any]:
+    """What the JSON of a benchmark holds; empty when it is not there."""
+    path = result(name, machine)
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
@@ -210,6 +219,7 @@ def write(name: str, content: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "versions": {package: installed.get(package) for package in PACKAGES},
     }
-    RESULTS.mkdir(exist_ok=True)
-    write_json(RESULTS / f"{name}.json", record | content)
-    log(f"written: benchmarks/results/{name}.json")
+    path = result(name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, record | content)
+    log(f"written: {path.relative_to(ROOT)}")

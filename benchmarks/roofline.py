@@ -136,7 +136,7 @@ def summarise(measured: common.Measured) -> dict[str, Any]:
 def main() -> None:
     flags = (("--steps", 10, "training steps a round"), ("--count", 512, "reviews scored a round"))
     arguments = common.parse(__doc__, common.LENGTHS, common.ROUNDS, *flags)
-    has_bfloat16 = bool({"avx512_bf16", "amx_bf16"} & common.machine.cpu_flags())
+    has_bfloat16 = common.machine.has_bfloat16()
     arguments.sides = ["bfloat16", "float32"] if has_bfloat16 else ["float32"]
     prepare.need("reviews", *(f"export-{length}" for length in arguments.max_length))
     given = (arguments.steps, arguments.count)

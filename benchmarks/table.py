@@ -19,7 +19,12 @@ START, END = "<!-- benchmarks:start -->", "<!-- benchmarks:end -->"
 # JSON, our side, the other one, and what a newcomer knows it as: rows of the short table.
 COMPARED = (
     ("training", "ours", "trainer", "transformers' Trainer as it comes (float32, padded)"),
-    ("training", "ours", "trainer-best", "Trainer at its best (bf16, by length, fused AdamW)"),
+    (
+        "training",
+        "ours",
+        "trainer-best",
+        "Trainer at its best (any bf16, by length, fused AdamW)",
+    ),
     ("training", "ours", "trainer-no-dropout", "the same without dropout inside, as ours"),
     ("scoring", "ours-both", "pipeline", "transformers' pipeline as it comes"),
     ("scoring", "ours-both", "onnx-int8", "ONNX Runtime, int8, fused graph, sorted by length"),
@@ -27,6 +32,7 @@ COMPARED = (
 )
 JSONS = ("training", "tokens", "accuracy", "padding", "scoring", "linear", "cold_start", "memory")
 JSONS += ("bulk", "roofline")
+OTHER = "without-bfloat16"  # another machine, whose JSONs are in a folder of this name
 Content = dict[str, Any]  # of a JSON, or of a part of it
 
 
@@ -77,14 +83,14 @@ def table(content: Content) -> str:
     return markdown(lines[0], lines[1:])
 
 
-def conditions() -> str:
+def conditions(machine: str = "") -> str:
     """Machine and versions; with several values, where they are not the same for all."""
     found: dict[str, list[str]] = {}
-    for content in filter(None, map(common.read, JSONS)):
+    for content in filter(None, (common.read(name, machine) for name in JSONS)):
         hardware = content["hardware"]
-        bfloat16 = "with" if {"avx512_bf16", "amx_bf16"} & set(hardware["flags"]) else "without"
-        machine = f"{hardware['cpu']}, {hardware['cores']} cores, {bfloat16} bf16 instructions"
-        found.setdefault("", []).append(f"{machine}, {content['threads']} threads")
+        bfloat16 = "with" if common.machine.BFLOAT16 & set(hardware["flags"]) else "without"
+        cores = f"{hardware['cpu']}, {hardware['cores']} cores, {bfloat16} bf16 instructions"
+        found.setdefault("", []).append(f"{cores}, {content['threads']} threads")
         found.setdefault("Python ", []).append(content["python"])
         for name in ("tensorflow", "torch", "transformers", "onnxruntime", "scikit-learn"):
             if version := content["versions"][name]:
@@ -92,30 +98,41 @@ def conditions() -> str:
     return "; ".join(name + " or ".join(dict.fromkeys(some)) for name, some in found.items())
 
 
-def everything() -> str:
-    """All tables, each with its command, and the conditions."""
+def tables(machine: str = "") -> list[str]:
+    """Each benchmark's, with its command, and the conditions."""
     parts = []
     for name in JSONS:
-        parts.append(f"### {name.replace('_', ' ').capitalize()}")
-        if content := common.read(name):
+        heading = " ".join([name, machine]).strip().replace("_", " ").replace("-", " ")
+        if content := common.read(name, machine):
             given = [f"{key} {value:,}" for key, value in content.items() if isinstance(value, int)]
             said = f"`{content['command']}`, {content['finished'][:10]}: "
-            parts += [table(content), f"{said}{', '.join(given).replace('_', ' ')}."]
-        else:
-            parts.append("not run")
-    return "\n\n".join([*parts, f"All of these: on {conditions()}."])
+            parts += [f"### {heading.capitalize()}", table(content)]
+            parts.append(f"{said}{', '.join(given).replace('_', ' ')}.")
+        elif not machine:
+            parts += [f"### {heading.capitalize()}", "not run"]
+    return [*parts, f"All of these: on {conditions(machine)}."] if parts else []
+
+
+def everything() -> str:
+    return "\n\n".join(tables() + tables(OTHER))
+
+
+def times_as_fast(name: str, ours: str, side: str, machine: str = "") -> str:
+    """At each length, as the rounds' median; empty where it was not measured."""
+    lengths = common.read(name, machine).get("lengths", {}).values()
+    found = [sides for sides in lengths if {ours, side} <= set(sides)]
+    rates = [[one[who]["per_second"]["all"] for who in (ours, side)] for one in found]
+    times = [f"{common.spread(*some)['median']:.2f}" for some in rates]
+    return f"{' / '.join(times)} times as fast" if times else ""
 
 
 def overview() -> str:
     """What a newcomer would take instead, a row each."""
     rows = []
     for name, ours, side, words in COMPARED:
-        lengths = common.read(name).get("lengths", {})
-        if found := [sides for sides in lengths.values() if {ours, side} <= set(sides)]:
-            rates = [[one[who]["per_second"]["all"] for who in (ours, side)] for one in found]
-            times = [common.spread(*some)["median"] for some in rates]
-            task = f"{name}, at {' / '.join(lengths)} tokens"
-            rows.append([task, words, f"{' / '.join(map('{:.2f}'.format, times))} times as fast"])
+        if times := times_as_fast(name, ours, side):
+            task = f"{name}, at {' / '.join(common.read(name)['lengths'])} tokens"
+            rows.append([task, words, times, times_as_fast(name, ours, side, OTHER)])
     models = common.read("linear").get("models", {}).items()
     if scored := [(name, one) for name, one in models if "test_accuracy" in one]:
         name, best = max(scored, key=lambda one: one[1]["test_accuracy"])
@@ -125,15 +142,23 @@ def overview() -> str:
         ours = f"{accuracy:.4f} against {best['test_accuracy']:.4f}"
         minutes = f"{seconds / 60:.0f} minutes"
         task = f"test accuracy, after {minutes} / {best['train_seconds']:.0f} seconds of training"
-        rows.append([task, f"{name}, a linear model", ours])
-    if found := common.read("cold_start").get("sides"):
-        ours, other = (found[side]["seconds"]["median"] for side in ("ours", "pipeline"))
-        first = ["first answer of a new process", "transformers' pipeline"]
-        rows.append([*first, f"{ours:.1f} s against {other:.1f} s"])
+        rows.append([task, f"{name}, a linear model", ours, ""])
+    starts = [common.read("cold_start", machine).get("sides") for machine in ("", OTHER)]
+    if starts[0]:
+        seconds = (first_answer(found) if found else "" for found in starts)
+        rows.append(["first answer of a new process", "transformers' pipeline", *seconds])
+    heading = ["", "instead", "this project", "and without bf16"]
+    cores = conditions(OTHER).partition(";")[0]
+    last = f" The last column: on {cores}." if cores else ""
     return (
-        f"{markdown(['', 'instead', 'this project'], rows)}\n\n"
-        f"Medians of the rounds; below 1 time the other is ahead. On {conditions()}."
+        f"{markdown(heading, rows)}\n\n"
+        f"Medians of the rounds; below 1 time the other is ahead. On {conditions()}.{last}"
     )
+
+
+def first_answer(sides: Content) -> str:
+    ours, other = (sides[side]["seconds"]["median"] for side in ("ours", "pipeline"))
+    return f"{ours:.1f} s against {other:.1f} s"
 
 
 def main() -> None:

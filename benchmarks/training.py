@@ -11,7 +11,8 @@ round, each side in its own batching. The first epoch warms up and is not counte
 
     ours, ours-float32    this project's functions, as model_train.py calls them
     trainer               transformers' Trainer as it comes: float32, padded to max length
-    trainer-best          bf16 autocast, dynamic padding, length grouping, fused AdamW, SDPA
+    trainer-best          bf16 autocast (where the CPU has bf16, as for ours), dynamic padding,
+                          length grouping, fused AdamW, SDPA
     trainer-no-dropout    trainer-best without dropout inside the encoder, which ours has none of
 
 With `--accuracy N` each side instead trains N reviews for one epoch (same reviews, batch size,
@@ -98,7 +99,7 @@ class Peer:
         tokenizer = transformers.AutoTokenizer.from_pretrained(common.artefact("transformers"))
         how = {"padding": "max_length"} if side == "trainer" else {}
         self.tokenize = functools.partial(tokenizer, truncation=True, max_length=max_length, **how)
-        best = {"bf16": True, "optim": "adamw_torch_fused"}
+        best = {"bf16": common.machine.has_bfloat16(), "optim": "adamw_torch_fused"}
         best["train_sampling_strategy"] = "group_by_length"
         # By itself it would sort fewer batches together on so short an epoch than on a long one.
         trainer_pt_utils.get_length_grouped_indices = functools.partial(

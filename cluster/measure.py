@@ -48,7 +48,6 @@ SIDES = {  # what is run, and after how many parts every worker has had its firs
     "2 workers, 1 thread each": (("cluster/score.py", "--workers", "2"), 2),
     "2 workers, 2 threads each": (("cluster/score.py", "--workers", "2", "--threads", "2"), 2),
 }
-BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 PACKAGES = ("ray", "tensorflow", "tensorflow-text", "numpy", "pyarrow", "pandas")
 
 
@@ -214,7 +213,7 @@ def main() -> None:
     two = SIDES["2 workers, 1 thread each"]
     scored = run_once(work / "scored", two[0], source, flags, kill=1 / 3)
     content = circumstances("measure", arguments.busy) | {
-        "precision": "auto: bfloat16" if BFLOAT16 & machine.cpu_flags() else "auto: float32",
+        "precision": "auto: bfloat16" if machine.has_bfloat16() else "auto: float32",
         "pieces": {
             "words": WORDS,
             "model_predict.py": rates(expected, 1),

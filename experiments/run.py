@@ -117,6 +117,7 @@ def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
 
 def pace() -> float:
     """How much longer than predicted the last runs on such a machine took (their median)."""
+    precision = "bfloat16" if machine.has_bfloat16() else "float32"  # CPUs of one name differ
     ratios = []
     for path in RESULTS.glob("*/*.json"):
         content = read_json(path)
@@ -124,10 +125,14 @@ def pace() -> float:
         if not (content.get("finished") and content.get("minutes")):
             continue
         train = content["train"]
-        if machine.cpu_name() in train["machine"]["device"]:
+        here = machine.cpu_name() in train["machine"]["device"]
+        if here and train["machine"]["precision"] == precision:
             minutes = predicted_minutes(train["settings"], content["splits"])
             ratios.append((content["finished"], content["minutes"] / minutes))
-    return statistics.median(ratio for _, ratio in sorted(ratios)[-LAST:]) if ratios else 1.0
+    if not ratios:
+        print("no run was on such a machine yet: the minutes are of 2 cores with bfloat16")
+        return 1.0
+    return statistics.median(ratio for _, ratio in sorted(ratios)[-LAST:])
 
 
 def carry_out(run: Run) -> dict[str, Any]:
@@ -203,7 +208,7 @@ def main() -> None:
     if not arguments.table.is_file():
         parser.error(f"no table {arguments.table}")
     runs = [run for run in read_table(arguments.table, arguments.only) if not run.target.exists()]
-    scale = pace()
+    scale = pace() if runs else 1.0
     minutes = [scale * predicted_minutes(run.flags, run.splits) for run in runs]
     for run, one in zip(runs, minutes, strict=True):
         print(f"{run.name}-{run.seed}: about {one:.0f} minutes")

@@ -20,11 +20,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # A shell's background job ignores Ctrl-C, and so would the scripts that the tests stop with it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-import tensorflow as tf  # noqa: E402
+from sentiment import machine  # noqa: E402
 
+tf = machine.import_tensorflow()  # as the scripts have it
 import data_loader  # noqa: E402
 from params import Params  # noqa: E402
-from sentiment import machine  # noqa: E402
 from sentiment.encoders import bert, pairs  # noqa: E402
 from sentiment.model.classifier import Preprocessing  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402

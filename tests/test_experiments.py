@@ -107,6 +107,23 @@ def test_committed_tables_can_be_planned(path):
     assert all(run.predicted_minutes(one.flags, one.splits) > 0 for one in run.read_table(path, ""))
 
 
+@pytest.mark.parametrize("precision", ["bfloat16", "float32"])
+def test_the_pace_is_that_of_runs_on_such_a_machine(precision, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(run, "RESULTS", tmp_path)
+    monkeypatch.setattr(run.machine, "has_bfloat16", lambda: precision == "bfloat16")
+    assert run.pace() == 1
+    assert "no run was on such a machine yet" in capsys.readouterr().out
+    expected = run.predicted_minutes({}, ["test"])
+    (tmp_path / "presets").mkdir()
+    for kind, times in (("bfloat16", 2), ("float32", 5)):
+        device = {"device": f"CPU {run.machine.cpu_name()}, 2 cores", "precision": kind}
+        one = {"train": {"settings": {}, "machine": device}, "splits": ["test"]}
+        one |= {"minutes": times * expected, "finished": "2026-11-28 13:49:12 UTC"}
+        (tmp_path / "presets" / f"{kind}.json").write_text(json.dumps(one), encoding="utf-8")
+    assert run.pace() == pytest.approx(2 if precision == "bfloat16" else 5)
+    assert not capsys.readouterr().out
+
+
 def test_mean_and_range_of_several_runs():
     assert table.mean([0.9]) == "0.9000"
     assert table.mean([0.90, 0.93, 0.93]) == "0.9200 (0.9000 to 0.9300)"

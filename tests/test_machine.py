@@ -1,6 +1,7 @@
 """The device that computes, and a TensorFlow that other programs' settings do not reach."""
 
 import os
+import platform
 import subprocess
 import sys
 
@@ -11,6 +12,8 @@ from processes import shell
 
 from sentiment import command_line, machine
 from sentiment.errors import UserError
+
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"  # TensorFlow's own variable
 
 
 @pytest.mark.parametrize(
@@ -53,6 +56,33 @@ def test_tensorflow_starts_without_tf_keras_whatever_another_program_wants():
     code += "from sentiment import machine; machine.start('float32')"
     done = shell(f'PYTHON -c "{code}"', TF_USE_LEGACY_KERAS="1")
     assert done.returncode == 0, done.stderr[-300:]
+
+
+@pytest.mark.parametrize(
+    "flags, given, expected",
+    [({"avx2"}, None, "1"), ({"avx2"}, "0", "0"), ({"asimd"}, None, "None")],
+)
+def test_cpu_with_avx2_computes_by_onednn_unless_told_otherwise(flags, given, expected):
+    """Without AVX-512 TensorFlow does not take it by itself, and scores at little over half the
+    speed.
+    """
+    environment = {name: value for name, value in os.environ.items() if name != ONEDNN}
+    code = f"import os\nfrom sentiment import machine\nmachine.cpu_flags = lambda: {flags}\n"
+    code += "machine.import_tensorflow()\n"
+    code += "from tensorflow.python.util import _pywrap_util_port\n"
+    code += f"print(os.environ.get('{ONEDNN}'), _pywrap_util_port.IsMklEnabled())"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env=environment | ({ONEDNN: given} if given else {}),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said, enabled = done.stdout.split()
+    assert said == expected, done.stderr[-300:]
+    if said != "None" and platform.machine() == "x86_64":
+        assert enabled == str(said == "1")  # TensorFlow has read it
 
 
 def test_gpu_that_is_asked_for_and_not_there_is_an_error(monkeypatch):
