@@ -265,6 +265,26 @@ def test_label_that_is_not_among_the_reviews_gets_its_odds_alone():
     assert not weights.any() and constant == pytest.approx(np.log(0.5 / 9.5))
 
 
+@pytest.mark.parametrize("balanced", [False, True])
+def test_strength_is_chosen_by_what_its_probabilities_are_worth(monkeypatch, balanced):
+    """Not by the number of right answers: here the strength with more of them errs when surest."""
+    truth = np.arange(200) % 2 == 1
+    sign = np.where(truth, 1.0, -1.0)
+    often = np.where(np.arange(200) < 192, sign, -5 * sign)  # wrong 8 times, and then sure
+    honest = np.where(np.arange(200) < 180, 3 * sign, -0.1 * sign)  # wrong 20 times, and not sure
+    features = sparse.csr_matrix(np.stack([often, honest], 1))
+    asked = []
+
+    def solve(rows, strength, seed, balanced):
+        asked.append(strength)
+        return np.array([strength == 3.0, strength != 3.0], float), 0.0
+
+    monkeypatch.setattr(linear, "solve", solve)
+    rows = linear.Rows(features, truth, np.ones(200), np.ones(200, bool))
+    linear.fit_one(rows, np.arange(200) % 4 < 2, 0, balanced)
+    assert asked == [3.0, 10.0, 30.0, 10.0]  # the last is fitted on all rows
+
+
 def test_sentences_learnt_from_make_it_better_at_short_texts(imdb_train, minilm_pair):
     """On sentences of reviews that it has not seen."""
     read = Preprocessing(minilm_pair, Params(max_length=64, truncation="head"))

@@ -20,15 +20,18 @@ LARGEST_WEIGHT = 10.0
 FAST_COST = 0.0005
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
+def fit_temperature(
+    logits: np.ndarray, labels: np.ndarray, of_rows: np.ndarray | None = None
+) -> float:
     """The temperature that gives the least log-loss, from 0.1 to 10 (Guo et al. 2017, arXiv
     1706.04599): 1 where every label is predicted right, as any lower one would be better still.
+    `of_rows`, float [N], is what each row counts.
     """
     if np.all(predicted(logits) == labels):
         return 1.0
     bounds = (math.log(0.1), math.log(10))
     found = optimize.minimize_scalar(
-        lambda logarithm: mean_loss(logits / math.exp(logarithm), labels),
+        lambda logarithm: mean_loss(logits / math.exp(logarithm), labels, of_rows),
         bounds=bounds,
         method="bounded",
     )

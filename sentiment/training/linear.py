@@ -11,6 +11,7 @@ from scipy import sparse
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
+from sentiment.logits import mean_loss
 from sentiment.machine import slices
 from sentiment.model.classifier import Preprocessing
 from sentiment.model.ngrams import ROOT, Ngrams
@@ -18,6 +19,8 @@ from sentiment.reviews.beside import alone
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 from sentiment.reviews.splits import limit
+from sentiment.training.calibration import fit_temperature
+from sentiment.training.loss import balanced_weights
 
 MOST = 50_000  # reviews that it is fitted on; memory grows with them
 LEAST = 5  # reviews that an n-gram must be in
@@ -116,13 +119,17 @@ def fit_one(rows: Rows, held: np.ndarray, seed: int, balanced: bool) -> tuple[np
         return np.zeros(rows.features.shape[1], np.float32), float(np.log(odds))
     # By reviews alone: it solves three times, and their sentences would make each slower.
     best, rest = STRENGTHS[0], rows.take(~held & rows.is_review)
-    if len(set(rest.truth)) == 2 and held.any():
-        asked = rows.take(held & rows.is_review)
-        scores = []
+    asked = rows.take(held & rows.is_review)
+    if len(set(rest.truth)) == len(set(asked.truth)) == 2:
+        truth = asked.truth.astype(int)
+        counts_as = balanced_weights(truth, 2)[truth] if balanced else None
+        losses = []  # by accuracy, which turns on few reviews, a coin would choose
         for strength in STRENGTHS:
             weights, constant = solve(rest, strength, seed, balanced)
-            scores.append(np.mean((asked.features @ weights + constant > 0) == asked.truth))
-        best = STRENGTHS[int(np.argmax(scores))]
+            logits = asked.features @ weights + constant
+            logits = logits / fit_temperature(logits, truth, counts_as)  # as the mixture has them
+            losses.append(mean_loss(logits, truth, counts_as))
+        best = STRENGTHS[int(np.argmin(losses))]
     return solve(rows, best, seed, balanced)
 
 
