@@ -55,7 +55,7 @@ def import_tensorflow(
     leaves out what an exported model does not need: Keras, and tensorflow_text's Python.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    if "avx2" in cpu_flags():  # TensorFlow itself takes oneDNN's faster operations from AVX-512 on
+    if "avx2" in cpu_flags():  # TensorFlow by itself uses oneDNN from AVX512_VNNI on
         os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     for name in [name for name in os.environ if name.startswith("KERAS_")]:
         del os.environ[name]
