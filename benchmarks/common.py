@@ -190,14 +190,9 @@ def our_classifier(params: Params) -> Any:
     return classifier.build_classifier(pair, params)
 
 
-def result(name: str, machine: str = "") -> Path:
-    """Where the JSON of a benchmark is, of this run's --machine or the one that is named."""
-    return RESULTS / (machine or os.environ.get(MACHINE, "")) / f"{name}.json"
-
-
 def read(name: str, machine: str = "") -> dict[str, Any]:
-    """What the JSON of a benchmark holds; empty when it is not there."""
-    path = result(name, machine)
+    """What the JSON of a benchmark on a machine holds; empty when it is not there."""
+    path = RESULTS / machine / f"{name}.json"
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
@@ -219,7 +214,7 @@ def write(name: str, content: dict[str, Any]) -> None:
         "python": platform.python_version(),
         "versions": {package: installed.get(package) for package in PACKAGES},
     }
-    path = result(name)
+    path = RESULTS / os.environ[MACHINE] / f"{name}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, record | content)
     log(f"written: {path.relative_to(ROOT)}")

@@ -181,7 +181,7 @@ def accuracy(side: str, max_length: int, train_reviews: int, dev_reviews: int, s
 def compare_accuracy(arguments: Any) -> None:
     """Seeds that results/accuracy.json already has for the same numbers of reviews are kept."""
     content = {"train_reviews": arguments.accuracy, "dev_reviews": arguments.dev}
-    before = common.read("accuracy")
+    before = common.read("accuracy", arguments.machine)
     lengths = before["lengths"] if content.items() <= before.items() else {}
     turns = itertools.product(arguments.max_length, range(arguments.seeds), arguments.sides)
     for max_length, seed, side in turns:

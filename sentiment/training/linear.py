@@ -112,7 +112,7 @@ class Rows(NamedTuple):
 
 def fit_one(rows: Rows, held: np.ndarray, seed: int, balanced: bool) -> tuple[np.ndarray, float]:
     """(weight of each feature, constant) of one label against the rest, of which the rows that are
-    `held`, bool [N], choose the strength.
+    `held`, bool [N], choose the strength: that of the least loss.
     """
     if rows.truth.all() or not rows.truth.any():  # none of a rare label is among MOST reviews
         odds = (rows.truth.sum() + 0.5) / ((~rows.truth).sum() + 0.5)
