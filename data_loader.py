@@ -65,9 +65,8 @@ class Lessons(NamedTuple):
 def make_lessons(
     reviews: Reviews, preprocessing: Preprocessing, params: Params, also: Reviews | None = None
 ) -> Lessons:
-    """What a training learns from: `reviews`, and in each epoch --sentence-share sentences of each,
-    as far as it has them: the next ones in every epoch, from the beginning again after the last.
-    And the short texts `also`.
+    """What a training learns from: `reviews`, and in each epoch the short texts `also` and
+    --sentence-share sentences of each, the next ones every time, at last the first ones again.
     """
     wanted = round(len(reviews.ids) * params.sentence_share)
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
@@ -82,8 +81,9 @@ def make_lessons(
         texts = texts.join(also) if also else texts
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
-        other = f", {len(also.ids):,} of them of {also.source}" if also else ""
-        log(f"besides, in each epoch: {found:,} single sentences of these reviews{other}")
+        others = f" and {len(also.ids):,} other short texts ({also.source})" if also else ""
+        own = found - len(also.ids if also else ())
+        log(f"besides, in each epoch: {own:,} single sentences of these reviews{others}")
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 

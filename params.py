@@ -165,9 +165,9 @@ class Params:
     )
     also: str = setting(
         "auto",
-        "other short texts to learn from: four fifths of Rotten Tomatoes' 8,530 sentences; auto "
-        "takes them beside sentences of all of IMDB's reviews",
-        choices=("auto", "none", "rotten-tomatoes"),
+        "other short texts to learn from: four fifths of Rotten Tomatoes' 8,530 sentences, 10,000 "
+        "made-up judgements, or all; auto is all beside sentences of the whole of IMDB, else none",
+        choices=("auto", "none", "rotten-tomatoes", "made-up", "all"),
     )
     split: str = setting(
         "dev",

@@ -75,8 +75,10 @@ def recipe(settings: dict[str, Any]) -> str:
         kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
         parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
-    if settings.get("also") == "rotten-tomatoes":
+    if settings.get("also") in ("rotten-tomatoes", "all"):
         parts.append("four fifths of Rotten Tomatoes' sentences")
+    if settings.get("also") in ("made-up", "all"):
+        parts.append("made-up judgements")
     if settings.get("ngrams"):  # a setting that later commits have
         parts.append("n-grams of the whole review")
     if settings.get("alike"):

@@ -1,4 +1,4 @@
-"""--also rotten-tomatoes: four fifths of these sentences are learnt from, the rest is scored."""
+"""--also: of Rotten Tomatoes' sentences four fifths are learnt from, and the rest is scored."""
 
 import json
 
@@ -15,7 +15,7 @@ def test_what_is_learnt_and_what_is_scored_share_no_text():
     learnt, _ = splits.load_also(params, ["neg", "pos"])
     scored, name = splits.load_split(
         Params(split="rotten-tomatoes", data_folder=params.data_folder),
-        {"settings": {"data": "imdb", "also": "rotten-tomatoes"}, "labels": ["neg", "pos"]},
+        {"settings": {"data": "imdb", "also": "all"}, "labels": ["neg", "pos"]},
     )
     every = sources.load_rotten_tomatoes(params)
     assert sorted(learnt.ids + scored.ids) == sorted(every.ids)
@@ -27,11 +27,12 @@ def test_what_is_learnt_and_what_is_scored_share_no_text():
 def test_by_default_they_go_with_all_of_imdb_alone():
     data = str(ROOT / "data")
     for flags, also in (
-        ({}, "rotten-tomatoes"),
+        ({}, "all"),
         ({"data": "reviews.csv"}, "none"),
         ({"sentence_share": 0.0}, "none"),
         ({"train_examples": 500}, "none"),
         ({"also": "none"}, "none"),
+        ({"also": "made-up", "train_examples": 500}, "made-up"),
     ):
         found, params = splits.load_also(Params(data_folder=data, **flags), ["neg", "pos"])
         assert params.also == also and (found is None) == (also == "none")
@@ -44,7 +45,7 @@ def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_pa
     flags += ["--sentence-share", "0", "--also", "rotten-tomatoes"]
     done = run_script("model_train.py", *pair, *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert " of them of Rotten Tomatoes" in done.stderr
+    assert "6,832 other short texts (Rotten Tomatoes from" in done.stderr
     flags = ["--split", "rotten-tomatoes", *DATA]
     done = run_script("model_evaluate.py", *flags, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -8,6 +8,7 @@ from typing import Any
 from sentiment import files
 from sentiment.errors import log
 from sentiment.model.versions import load_details
+from sentiment.reviews.splits import WITH_ROTTEN_TOMATOES
 
 NAME = "model_card.md"
 FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
@@ -21,6 +22,11 @@ SPLITS = {
 RECIPE = ("max_length", "truncation", "head_share", "ngrams", "pooling", "epochs", "batch_size")
 RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
 RECIPE += ("label_smoothing", "sentence_share", "also", "seed")
+OTHERS = {
+    "rotten-tomatoes": " and of Rotten Tomatoes",
+    "made-up": " and made-up judgements",
+    "all": " and of Rotten Tomatoes, and made-up judgements",
+}
 SIDES = ("encoder", "ngrams")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
@@ -68,7 +74,7 @@ def make(
     names = details["labels"]
     threshold = f": `{names[1]}` from a probability of {details['threshold']:.4g} on."
     sentences = results.get("train_sentences", 0)
-    others = " and of Rotten Tomatoes" if settings.get("also") == "rotten-tomatoes" else ""
+    others = OTHERS.get(settings.get("also"), "")
     origin = details.get("made_from")
     lines = [
         f"# Sentiment model {number}",
@@ -121,7 +127,8 @@ def make(
         f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
-    if any("rotten-tomatoes" in one["split"] for one in [*evaluations, {"split": also}]):
+    scored = any("rotten-tomatoes" in one["split"] for one in evaluations)
+    if scored or also in WITH_ROTTEN_TOMATOES:
         lines.append(f"- {CREDITS['rotten-tomatoes']}")
     return "\n".join(lines) + "\n"
 

@@ -16,11 +16,13 @@ import numpy as np
 from params import Params
 from sentiment.errors import UserError, log
 from sentiment.reviews import own_files, sources
+from sentiment.reviews.judgements import judgements
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
-HELD_OUT = 5  # of the sentences of --also, one in so many is not learnt from
+HELD_OUT = 5  # of Rotten Tomatoes' sentences, one in so many is not learnt from
+WITH_ROTTEN_TOMATOES = ("rotten-tomatoes", "all")  # --also that learn from the others
 BACKWARDS = (
     ["pos", "neg"],
     ["positive", "negative"],
@@ -110,12 +112,18 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
     """
     if params.also == "auto":
         fits = params.data == "imdb" and params.sentence_share and not params.train_examples
-        params = dataclasses.replace(params, also="rotten-tomatoes" if fits else "none")
+        params = dataclasses.replace(params, also="all" if fits else "none")
     if params.also == "none":
         return None, params
     if len(labels) > 2:
         raise UserError(f"--also {params.also}: it has two labels, and --labels {len(labels)}")
-    return rotten_tomatoes(params, held_out=False), params
+    if params.also == "made-up":
+        return judgements(), params
+    also, made_up = rotten_tomatoes(params, held_out=False), judgements()
+    if params.also == "all":
+        source = f"{also.source}, {made_up.source}"
+        also = also.join(made_up)._replace(source=source)
+    return also, params
 
 
 def rotten_tomatoes(params: Params, held_out: bool) -> Reviews:
@@ -139,7 +147,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
             )
         return own_files.load_file(params, details["labels"]), Path(params.data).name
     if params.split == "rotten-tomatoes":
-        if details["settings"].get("also") != "rotten-tomatoes":
+        if details["settings"].get("also") not in WITH_ROTTEN_TOMATOES:
             return sources.load_rotten_tomatoes(params), params.split
         log(f"the model has learnt from the others: one in {HELD_OUT} of these sentences is scored")
         return rotten_tomatoes(params, held_out=True), f"{params.split}-held-out"

@@ -1,0 +1,74 @@
+"""Made-up judgements, from which the encoder learns what turns words round."""
+
+import csv
+import random
+import re
+
+import numpy as np
+import pytest
+from conftest import ROOT
+
+from params import Params
+from sentiment.report import perturb
+from sentiment.reviews import judgements, splits
+from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
+
+SUBJECT = judgements.Subject("kettle", ["lid", "handle"], "it")
+
+
+def filled(pattern: str, label: int, seed: int = 0) -> str:
+    return judgements.fill(pattern, label, SUBJECT, random.Random(seed))
+
+
+def test_they_are_the_same_each_time_all_different_and_half_of_each_label():
+    made = judgements.judgements(2_000)
+    again = judgements.judgements(2_000)
+    assert made.texts == again.texts and made.ids == again.ids
+    assert len({text.lower() for text in made.texts}) > 1_980 and len(set(made.ids)) == 2_000
+    assert np.bincount(made.labels).tolist() == [1_000, 1_000]
+    assert judgements.judgements(2_000, seed=1).texts != made.texts
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_each_pattern_reads_as_english_with_either_label(label):
+    every = [one for some in PATTERNS.values() for one in some.strip().splitlines()]
+    every += [one for sides in ONE_SIDED.values() for one in sides[label].strip().splitlines()]
+    for pattern in map(str.strip, every):
+        for seed in range(20):
+            text = filled(pattern, label, seed)
+            assert not re.search(r"[{}_]|  | \.|\b(a|an|so|very) (a|an)\b|\ba [aeio]", text), text
+
+
+def test_a_word_of_one_label_is_none_of_the_other():
+    for negative, positive in judgements.WORDS.values():
+        assert not set(negative.split()) & set(positive.split())
+
+
+def test_a_pattern_turns_round_what_it_should():
+    words = judgements.WORDS["good"]
+    for label in (0, 1):
+        negated = filled("It is not {bad}.", label).removeprefix("It is not ").rstrip(".")
+        assert negated in words[1 - label].split()
+        before, after = filled("{bad} {good}", label).split()
+        assert before in words[1 - label].split() and after in words[label].split()
+        for other in (0, 1):  # of which label, whatever the text's is
+            assert filled(("{neg}", "{pos}")[other], label) in words[other].split()
+
+
+def test_nothing_that_is_measured_by_is_learnt():
+    own = {text.strip(" .!?").lower() for text in judgements.judgements().texts}
+    with (ROOT / "experiments" / "short_texts.csv").open(encoding="utf-8", newline="") as file:
+        asked = [row["text"] for row in csv.DictReader(file)]
+    asked += [*perturb.PRAISE, *perturb.BLAME]
+    for adjectives in (perturb.GOOD, perturb.BAD):
+        asked += [text for pair in perturb.negated(adjectives) for text in pair]
+    assert not own & {text.strip(" .!?").lower() for text in asked}
+
+
+def test_the_ngram_side_does_not_learn_from_them():
+    data = str(ROOT / "data")
+    also, params = splits.load_also(Params(data_folder=data), ["neg", "pos"])
+    alone, _ = splits.load_also(Params(data_folder=data, also="rotten-tomatoes"), ["neg", "pos"])
+    assert params.also == "all" and len(also.ids) == len(alone.ids) + judgements.COUNT
+    assert judgements.but_made_up(also).ids == alone.ids
+    assert "made-up judgements" in also.source
