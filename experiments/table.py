@@ -23,7 +23,12 @@ CLASSIC = (
     "BERT-base, 128 tokens, head; 5 epochs; pooled output, learning rate 3e-05: not run here, "
 )
 CLASSIC += "the figure of percent4/tf_hub_english_text_classification"
-SPLITS = {"test": "test", "rotten-tomatoes": "Rotten Tomatoes"}
+SPLITS = {
+    "test": "test",
+    "rotten-tomatoes": "Rotten Tomatoes",
+    "dev-sentences": "dev sentences",
+    "short-texts": "short texts",
+}
 Runs = list[dict[str, Any]]
 
 
@@ -88,11 +93,11 @@ def recipe(settings: dict[str, Any]) -> str:
     return "; ".join(parts)
 
 
-def sides_table(groups: dict[str, Runs]) -> str:
+def sides_table(groups: dict[str, Runs], splits: Sequence[str] = tuple(SPLITS)[:2]) -> str:
     """What the encoder and the n-gram side come to alone and together."""
     rows = []
     for name, runs in groups.items():
-        for split in ("test", "rotten-tomatoes"):
+        for split in splits:
             found = [run["evaluations"].get(split, {}) for run in runs]
             if all("sides" in one for one in found):
                 alone = [
@@ -246,6 +251,9 @@ def tried() -> str:
     ):
         if groups := load(table):
             parts += [f"### {heading}", lever_table(groups, table)]
+    if groups := load("judgements"):
+        table = f"{sides_table(groups, list(SPLITS))}\n\n{conditions(groups)}"
+        parts += ["### Made-up judgements", table]
     made_at = dict.fromkeys(line.split(",")[3] for line in lines_of("earlier")[1:])
     note = f"Made with the code up to commit {' or '.join(made_at)}."
     parts += ["### Earlier recipes", main_table(load("earlier")), note]

@@ -35,9 +35,17 @@ LETTERS = "abcdefghijklmnopqrstuvwxyz"
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *LETTERS, "good", "bad", "movie"]
 VOCABULARY += ["the", ".", ",", "!", "<", ">", "/", *(f"##{letter}" for letter in LETTERS)]
 ALPHABET = "a b c d e f g h i j"  # 10 tokens; 8 with [CLS] and [SEP] leave 6
+LONGEST = ["test_strategy", "test_fit", "test_reliability", "test_ngrams", "test_scripts"]
+LONGEST += ["test_cluster", "test_streams", "test_failures", "test_experiments", "test_labels"]
 
 # Tolerances here are float32's; on a GPU TF32 would be used otherwise.
 tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest, so that two processes end together."""
+    rank = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path.stem, len(rank)))
 
 
 def ids_of(*words: str) -> list[int]:

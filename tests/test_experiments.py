@@ -31,8 +31,10 @@ def finished(tiny_pair, tmp_path_factory):
         "label_smoothing",
     ]
     rows = [
-        (name, "3", "dev", data, tiny_pair.encoder, tiny_pair.preprocessor, 16, smoothing)
-        for name, smoothing in zip(PARTS, ("", "0.1"), strict=True)
+        (name, "3", splits, data, tiny_pair.encoder, tiny_pair.preprocessor, 16, smoothing)
+        for name, splits, smoothing in zip(
+            PARTS, ("dev", "dev short-texts"), ("", "0.1"), strict=True
+        )
     ]
     path = write_csv(home / "trial.csv", rows, head)
     patch = pytest.MonkeyPatch()
@@ -56,6 +58,7 @@ def test_each_run_has_its_json(finished):
         assert found["train"]["settings"]["seed"] == 3
         assert found["train"]["settings"]["label_smoothing"] == smoothing
         assert found["evaluations"]["dev"]["accuracy"] == found["train"]["dev_accuracy"]
+    assert found["evaluations"]["short-texts"]["reviews"] == 400
     assert not list((home / "models" / "trial").iterdir())  # models go without --keep
 
 
