@@ -252,7 +252,10 @@ def tried() -> str:
         if groups := load(table):
             parts += [f"### {heading}", lever_table(groups, table)]
     if groups := load("judgements"):
-        table = f"{sides_table(groups, list(SPLITS))}\n\n{conditions(groups)}"
+        runs = max(map(len, groups.values()))
+        above = "`quick`, with `--also all` and with `--also rotten-tomatoes`, "
+        above += "one run each:" if runs == 1 else f"{runs} runs each:"
+        table = f"{above}\n\n{sides_table(groups, list(SPLITS))}\n\n{conditions(groups)}"
         parts += ["### Made-up judgements", table]
     made_at = dict.fromkeys(line.split(",")[3] for line in lines_of("earlier")[1:])
     note = f"Made with the code up to commit {' or '.join(made_at)}."

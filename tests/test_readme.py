@@ -65,3 +65,14 @@ def test_first_figures_are_those_of_the_default():
     minutes = statistics.mean(run["train"]["total_seconds"] for run in runs) / 60
     assert f"after {minutes:.0f} minutes" in README
     assert {1: "in one run", 3: "the mean\nof three runs"}[len(runs)] in README
+
+
+def test_what_made_up_judgements_give_is_of_their_runs():
+    found = {}
+    for name in ("with", "without"):
+        (path,) = (ROOT / "results" / "judgements").glob(f"{name}-*.json")  # "in one run each"
+        found[name] = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+    text = " ".join(README.split())
+    for split in ("short-texts", "test"):
+        before, after = (f"{found[name][split]['accuracy']:.4f}" for name in ("without", "with"))
+        assert f"from {before} to {after} on " in text
