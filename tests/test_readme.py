@@ -37,6 +37,22 @@ def test_benchmarks_without_their_jsons_are_not_run(monkeypatch, tmp_path):
     assert "as fast" not in module.overview()
 
 
+def test_what_the_prose_says_of_training_is_of_its_jsons():
+    results = ROOT / "benchmarks" / "results"
+    new, old = (
+        json.loads((folder / "training.json").read_text(encoding="utf-8"))["lengths"]
+        for folder in (results, results / "without-bfloat16")
+    )
+    speeds = [lengths["128"]["ours"]["per_second"]["median"] for lengths in (new, old)]
+    assert f"take {speeds[0] / speeds[1]:.1f} times as long" in " ".join(README.split())
+    against = [
+        new[length]["trainer-no-dropout"]["ours_is_times_faster"]["median"]
+        for length in ("128", "256")
+    ]
+    own = (ROOT / "benchmarks" / "README.md").read_text(encoding="utf-8")
+    assert "and is {:.2f} and {:.2f} (`training.json`)".format(*against) in " ".join(own.split())
+
+
 def test_results_tables_are_those_of_the_jsons(monkeypatch):
     module = load(ROOT / "experiments" / "table.py", monkeypatch)
     for path, make in module.DOCUMENTS.items():
