@@ -5,11 +5,11 @@
     python experiments/run.py experiments/curve.csv --plan       # the predicted minutes only
 
 A table is a CSV file. `name` names the row; `seeds` and `splits` are lists with spaces between: a
-run a seed, scored afterwards on these splits (of model_evaluate.py; `short-texts` are those of
-short_texts.csv); a row with a `commit` needs the code of that commit, which still had its settings,
-and is only shown; every other column is a setting of model_train.py, an empty cell its default.
-Each run is the real command in a process of its own. Writes results/TABLE/NAME-SEED.json; a run
-that has one is skipped, and one that was cut off goes on from its last backup. Models go to
+run a seed, scored afterwards on these splits (model_evaluate.py's; short-texts and unseen-texts are
+files beside this one); a row with a `commit` needs the code of that commit, which still had its
+settings, and is only shown; every other column is a setting of model_train.py, an empty cell its
+default. Each run is the real command in a process of its own. Writes results/TABLE/NAME-SEED.json;
+a run that has one is skipped, and one that was cut off goes on from its last backup. Models go to
 data/experiments/, and away again without --keep.
 The minutes are predicted from the last runs on such a machine (from one's before there are any).
 """
@@ -46,8 +46,11 @@ from sentiment.reviews import sources  # noqa: E402
 TOKENS = {64: 64, 128: 127, 192: 181, 256: 219, 300: 238, 384: 264, 512: 290}
 TRAINED, SCORED, START = 6700, 25000, 60  # tokens/s, tokens/s, seconds
 LAST = 5  # runs that the pace is taken from
-SHORT_TEXTS = ["--data", str(ROOT / "experiments" / "short_texts.csv")]
-SHORT_TEXTS += ["--text-column", "text", "--label-column", "label"]
+FILES = {
+    "short-texts": "experiments/short_texts.csv",
+    "unseen-texts": "experiments/unseen_texts.csv",
+}
+FILE = ["--text-column", "text", "--label-column", "label", "--data"]
 
 
 class Run(NamedTuple):
@@ -148,7 +151,7 @@ def carry_out(run: Run) -> dict[str, Any]:
         call("model_train.py", *flags)
     (model,) = finished(run.model_folder)
     for split in run.splits:
-        what = SHORT_TEXTS if split == "short-texts" else ["--split", split]
+        what = [*FILE, str(ROOT / FILES[split])] if split in FILES else ["--split", split]
         call("model_evaluate.py", "--model-folder", str(model), *what)
     scored = run.model_folder / f"{model.name}-evaluation"
     train = read_json(model / "results.json")
@@ -170,8 +173,8 @@ def carry_out(run: Run) -> dict[str, Any]:
 
 def evaluation(folder: Path, split: str) -> dict[str, Any]:
     """A split's figures, or those of the part of it that was not learnt from."""
-    if split == "short-texts":
-        split = Path(SHORT_TEXTS[1]).name
+    if split in FILES:
+        split = Path(FILES[split]).name
     held_out = folder / f"{split}-held-out.json"
     return read_json(held_out if held_out.exists() else folder / f"{split}.json")
 

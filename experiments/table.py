@@ -28,6 +28,7 @@ SPLITS = {
     "rotten-tomatoes": "Rotten Tomatoes",
     "dev-sentences": "dev sentences",
     "short-texts": "short texts",
+    "unseen-texts": "unseen texts",
 }
 Runs = list[dict[str, Any]]
 

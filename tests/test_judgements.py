@@ -57,8 +57,11 @@ def test_a_pattern_turns_round_what_it_should():
 
 def test_nothing_that_is_measured_by_is_learnt():
     own = {text.strip(" .!?").lower() for text in judgements.judgements().texts}
-    with (ROOT / "experiments" / "short_texts.csv").open(encoding="utf-8", newline="") as file:
-        asked = [row["text"] for row in csv.DictReader(file)]
+    asked = []
+    for name in ("short_texts", "unseen_texts"):
+        path = ROOT / "experiments" / f"{name}.csv"
+        with path.open(encoding="utf-8", newline="") as file:
+            asked += [row["text"] for row in csv.DictReader(file)]
     asked += [*perturb.PRAISE, *perturb.BLAME]
     for adjectives in (perturb.GOOD, perturb.BAD):
         asked += [text for pair in perturb.negated(adjectives) for text in pair]

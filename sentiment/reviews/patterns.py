@@ -2,7 +2,7 @@
 
 One is written once for both labels: {good}, {love}, {worked} stand for words of the label itself,
 {bad}, {hate}, {hated} for words of the other one, whichever that is. What `--robustness` asks with,
-and what experiments/short_texts.csv measures by, is not among them.
+and what experiments/ measures short texts by, is not among them.
 """
 
 from __future__ import annotations
