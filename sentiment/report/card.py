@@ -8,7 +8,6 @@ from typing import Any
 from sentiment import files
 from sentiment.errors import log
 from sentiment.model.versions import load_details
-from sentiment.reviews.splits import WITH_ROTTEN_TOMATOES
 
 NAME = "model_card.md"
 FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
@@ -128,7 +127,7 @@ def make(
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
     scored = any("rotten-tomatoes" in one["split"] for one in evaluations)
-    if scored or also in WITH_ROTTEN_TOMATOES:
+    if scored or "Rotten Tomatoes" in OTHERS.get(also, ""):
         lines.append(f"- {CREDITS['rotten-tomatoes']}")
     return "\n".join(lines) + "\n"
 
