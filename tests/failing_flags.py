@@ -30,7 +30,7 @@ for command, says in (
     ("model_train.py --also imdb", "--also"),
     (
         "model_train.py --data reviews.csv --labels neg,pos,other --also rotten-tomatoes",
-        "--also rotten-tomatoes: it has two labels, and --labels 3",
+        "--also rotten-tomatoes: its texts have two labels, --labels has 3: use none",
     ),
     ("model_evaluate.py --threshold 1", "between 0 and 1"),
     ("model_evaluate.py --threshold nan", "between 0 and 1"),

@@ -116,7 +116,9 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
     if params.also == "none":
         return None, params
     if len(labels) > 2:
-        raise UserError(f"--also {params.also}: it has two labels, and --labels {len(labels)}")
+        raise UserError(
+            f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: use none"
+        )
     if params.also == "made-up":
         return judgements(), params
     also, made_up = rotten_tomatoes(params, held_out=False), judgements()
