@@ -12,7 +12,7 @@ from conftest import ROOT
 from params import Params
 from sentiment.report import perturb
 from sentiment.reviews import judgements, splits
-from sentiment.reviews.patterns import NEUTRAL, ONE_SIDED, PATTERNS
+from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.training import mixture
 
 SUBJECT = judgements.Subject("kettle", ["lid", "handle"], "it")
@@ -23,25 +23,18 @@ def filled(pattern: str, label: int, seed: int = 0) -> str:
 
 
 def test_they_are_the_same_each_time_all_different_and_half_of_each_label():
-    made, again = (judgements.judgements(2_000, neutrals=0) for _ in range(2))
+    made = judgements.judgements(2_000)
+    again = judgements.judgements(2_000)
     assert made.texts == again.texts and made.ids == again.ids
     assert len({text.lower() for text in made.texts}) > 1_980 and len(set(made.ids)) == 2_000
     assert np.bincount(made.labels).tolist() == [1_000, 1_000]
-    assert judgements.judgements(2_000, 0, seed=1).texts != made.texts
-
-
-def test_what_judges_nothing_has_either_label():
-    made = judgements.judgements(10, neutrals=50)
-    negative, positive = made.texts[10:60], made.texts[60:]
-    assert negative == positive and len(set(negative)) > 40
-    assert made.labels[10:].tolist() == [0] * 50 + [1] * 50
+    assert judgements.judgements(2_000, seed=1).texts != made.texts
 
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_each_pattern_reads_as_english_with_either_label(label):
     every = [one for some in PATTERNS.values() for one in some.strip().splitlines()]
     every += [one for sides in ONE_SIDED.values() for one in sides[label].strip().splitlines()]
-    every += NEUTRAL.strip().splitlines()
     for pattern in map(str.strip, every):
         for seed in range(20):
             text = filled(pattern, label, seed)
@@ -81,7 +74,7 @@ def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
     data = str(ROOT / "data")
     also, params = splits.load_also(Params(data_folder=data), ["neg", "pos"])
     alone, _ = splits.load_also(Params(data_folder=data, also="rotten-tomatoes"), ["neg", "pos"])
-    assert params.also == "all" and len(also.ids) == len(alone.ids) + 13_000
+    assert params.also == "all" and len(also.ids) == len(alone.ids) + judgements.COUNT
     assert "made-up judgements" in also.source
     given = []
     monkeypatch.setattr(mixture.linear, "fit", lambda *arguments: given.append(arguments[-1]))

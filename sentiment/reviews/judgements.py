@@ -15,11 +15,10 @@ from typing import NamedTuple
 import numpy as np
 
 from sentiment.reviews.beside import beside
-from sentiment.reviews.patterns import NEUTRAL, ONE_SIDED, PATTERNS
+from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.reviews.sources import Reviews, text_id
 
 COUNT = 10_000
-NEUTRALS = 1_500  # texts that judge nothing, each of them with either label
 MARK = "-made-up"  # at the end of their ids
 TWO = 0.2  # of the texts hold two of them
 FILM = 0.35  # are about a film
@@ -221,11 +220,10 @@ def judgement(label: int, about: Subject, chance: random.Random) -> str:
     return text
 
 
-def judgements(count: int = COUNT, neutrals: int = NEUTRALS, seed: int = 0) -> Reviews:
-    """So many different texts, half of them of each label, 0 negative, 1 positive; and `neutrals`
-    that judge nothing, each with either label, so that it is learnt that they are of none.
+def judgements(count: int = COUNT, seed: int = 0) -> Reviews:
+    """So many different texts, half of them of each label, 0 negative and 1 positive.
 
-    Some have a sentence beside them that judges nothing too.
+    Some have a sentence beside them that judges nothing.
     """
     chance = random.Random(seed)
     found: dict[str, int] = {}
@@ -241,15 +239,9 @@ def judgements(count: int = COUNT, neutrals: int = NEUTRALS, seed: int = 0) -> R
         elif text[-1] == "." and chance.random() < BARE:
             text = text[:-1] + "!"
         found.setdefault(text, label)
-    patterns = [line.strip() for line in NEUTRAL.strip().splitlines()]
-    nothing = [
-        beside(fill(chance.choice(patterns), 0, subject(chance), chance), str(seed))
-        for _ in range(neutrals)
-    ]
-    texts = [*found, *nothing, *nothing]
-    labels = np.repeat([0, 1], neutrals).astype(np.int32)
-    labels = np.concatenate([np.array(list(found.values()), np.int32), labels])
-    return Reviews(texts, labels, [text_id(text) + MARK for text in texts], "made-up judgements")
+    labels = np.array(list(found.values()), np.int32)
+    ids = [text_id(text) + MARK for text in found]
+    return Reviews(list(found), labels, ids, "made-up judgements")
 
 
 def but_made_up(reviews: Reviews) -> Reviews:

@@ -287,35 +287,3 @@ ONE_SIDED = {
         I have told everyone I know about it.""",
     ),
 }
-# What judges nothing.
-NEUTRAL = """
-    I bought the {thing} {number} days ago.
-    The {thing} has {a_part}.
-    The {part} is on the left.
-    We have had this {thing} since last year.
-    My {friend} has the same {thing}.
-    It came with {a_part}.
-    There is {a_part} and {a_other_part}.
-    I use the {thing} on Mondays.
-    They open at nine.
-    The {thing} costs {number} dollars.
-    We booked the {thing} in April.
-    I asked about the {part}.
-    It is the second {thing} of this kind that I have had.
-    The {part} comes first, then the {other_part}.
-    You find the {part} behind the {other_part}.
-    This {thing} is made in Lima.
-    {Many} have written about this {thing}.
-    My {friend} works there.
-    It was my {friend} who chose the {thing}.
-    The {thing} is for my {friend}.
-    {Before} we had another {thing}.
-    I had read about the {part} {before}.
-    The {thing} came on a Tuesday, and my {friend} was at home.
-    Somebody told me about the {part}.
-    I looked at the {part} and then at the {other_part}.
-    What kind of {thing} is it?
-    Is the {part} the same as {before}?
-    Who has {now} the {thing} of my {friend}?
-    We took the {thing} with us for {number} days.
-    The {part} is next to the {other_part}."""
