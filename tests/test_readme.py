@@ -89,6 +89,6 @@ def test_what_made_up_judgements_give_is_of_their_runs():
         (path,) = (ROOT / "results" / "judgements").glob(f"{name}-*.json")  # "in one run each"
         found[name] = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
     text = " ".join(README.split())
-    for split in ("short-texts", "test"):
+    for split in ("short-texts", "unseen-texts", "test"):
         before, after = (f"{found[name][split]['accuracy']:.4f}" for name in ("without", "with"))
         assert f"from {before} to {after} on " in text
