@@ -18,7 +18,7 @@ from sentiment.reviews.beside import beside
 from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.reviews.sources import Reviews, text_id
 
-COUNT = 10_000
+COUNT = 10_000  # texts an epoch
 MARK = "-made-up"  # at the end of their ids
 TWO = 0.2  # of the texts hold two of them
 FILM = 0.35  # are about a film
