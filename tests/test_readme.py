@@ -87,8 +87,11 @@ def test_what_made_up_judgements_give_is_of_their_runs():
     found = {}
     for name in ("with", "without"):
         (path,) = (ROOT / "results" / "judgements").glob(f"{name}-*.json")  # "in one run each"
-        found[name] = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+        found[name] = json.loads(path.read_text(encoding="utf-8"))
     text = " ".join(README.split())
+    with_, without = (-(-found[name]["train"]["train_sentences"] // 64) for name in found)
+    assert f"in {with_ - without} steps more" in text  # of 64 short texts
+    found = {name: one["evaluations"] for name, one in found.items()}
     for split in ("short-texts", "unseen-texts", "test"):
         before, after = (f"{found[name][split]['accuracy']:.4f}" for name in ("without", "with"))
         assert f"from {before} to {after} on " in text

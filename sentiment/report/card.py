@@ -127,7 +127,7 @@ def make(
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
     scored = any("rotten-tomatoes" in one["split"] for one in evaluations)
-    if scored or "Rotten Tomatoes" in OTHERS.get(also, ""):
+    if scored or also in ("rotten-tomatoes", "all"):
         lines.append(f"- {CREDITS['rotten-tomatoes']}")
     return "\n".join(lines) + "\n"
 

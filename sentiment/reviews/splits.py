@@ -119,13 +119,13 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
         raise UserError(
             f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: use none"
         )
+    if params.also == "rotten-tomatoes":
+        return rotten_tomatoes(params, held_out=False), params
+    made_up = judgements(seed=params.split_seed)
     if params.also == "made-up":
-        return judgements(), params
-    also, made_up = rotten_tomatoes(params, held_out=False), judgements()
-    if params.also == "all":
-        source = f"{also.source}, {made_up.source}"
-        also = also.join(made_up)._replace(source=source)
-    return also, params
+        return made_up, params
+    also = rotten_tomatoes(params, held_out=False)
+    return also.join(made_up)._replace(source=f"{also.source}, {made_up.source}"), params
 
 
 def rotten_tomatoes(params: Params, held_out: bool) -> Reviews:
