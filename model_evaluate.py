@@ -39,7 +39,7 @@ def main() -> int:
 
     from sentiment.model import versions
     from sentiment.report import perturb
-    from sentiment.reviews import sources, splits
+    from sentiment.reviews import splits
     from sentiment.scoring import infer
 
     # Model and reviews. What cannot be had is said before TensorFlow's seconds.
@@ -117,7 +117,7 @@ def main() -> int:
         "seconds": scored.seconds,
         "reviews_per_second": len(reviews.texts) / scored.seconds,
         "data": reviews.source,
-        "data_sha256": sources.digest(reviews),
+        **scored.made_from,
         "model_settings": details["settings"],
         "runs": 1,
         "machine": machine.record(device, precision),

@@ -7,7 +7,7 @@ from typing import Any
 
 from sentiment import files
 from sentiment.errors import log
-from sentiment.model.versions import load_details
+from sentiment.model.versions import DETAILS, load_details
 
 NAME = "model_card.md"
 FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
@@ -50,9 +50,12 @@ def write(model: Path, folder: Path) -> list[Path]:
     with files.lock(folder / ".card.lock", f"another process writes {folder / NAME}: waiting"):
         results = files.read_json(model / "results.json")
         evaluations = []
+        own = files.sha256_of(model / DETAILS)
         for path in sorted(folder.glob("*.json")):
             content = files.read_json(path)
-            if content and set(content) >= FIGURES:
+            if content and content.get("model_sha256", own) != own:
+                log(f"{path} is of another model and left out of {NAME}")
+            elif content and set(content) >= FIGURES:
                 evaluations.append(content)
             elif content is None or "split" in content:
                 log(f"{path} is damaged and left out of {NAME}: delete it, or evaluate again")

@@ -11,6 +11,7 @@ import pandas as pd
 
 from sentiment import files
 from sentiment.errors import log
+from sentiment.model.versions import DETAILS
 from sentiment.reviews import sources
 from sentiment.reviews.sources import Reviews
 from sentiment.scoring import infer
@@ -25,24 +26,28 @@ class Scores(NamedTuple):
     predictions: Predictions
     seconds: float
     stem: Path
+    made_from: dict[str, str]  # hashes of the reviews and of what is stored with the model
 
 
 def score(
     model: Model, reviews: Reviews, name: str, precision: str, folder: Path, fast: bool = False
 ) -> Scores:
-    """Score reviews, or take the scores that `folder` has of the same at this precision.
+    """Score reviews, or take the scores that `folder` has of them by this model and precision.
 
     Written as NAME-predictions.csv and NAME-predictions.json. Another process that scores the same
     split of the same model is waited for.
     """
     stem = folder / name
     table, note = (folder / f"{name}-predictions.{ending}" for ending in ("csv", "json"))
-    wanted = {"data_sha256": sources.digest(reviews), "precision": precision}
+    # A folder may be given for several models, and a number be another model's than it was.
+    model_sha256 = files.sha256_of(model.folder / DETAILS)
+    made_from = {"data_sha256": sources.digest(reviews), "model_sha256": model_sha256}
+    wanted = made_from | {"precision": precision}
     with files.lock(folder / f".{name}.lock", f"another process scores {name}: waiting for it"):
         stored = files.read_json(note)
         if table.is_file() and stored and wanted.items() <= stored.items():
             try:
-                found = Scores(read(table, reviews.ids), float(stored["seconds"]), stem)
+                found = Scores(read(table, reviews.ids), float(stored["seconds"]), stem, made_from)
                 log(f"{name}: scores of {table} taken again; delete it to score anew")
                 return found
             except (ValueError, KeyError, TypeError):
@@ -67,7 +72,7 @@ def score(
         note.unlink(missing_ok=True)  # it vouches for the table, so it comes last
         files.write_text(table, pd.DataFrame(columns).to_csv(index=False, lineterminator="\n"))
         files.write_json(note, wanted | {"seconds": seconds})
-        return Scores(predictions, seconds, stem)
+        return Scores(predictions, seconds, stem, made_from)
 
 
 def columns_of(name: str, values: np.ndarray) -> dict[str, np.ndarray]:
