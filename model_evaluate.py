@@ -2,7 +2,7 @@
 
     python model_evaluate.py                       # dev: exactly the reviews held out at training
     python model_evaluate.py --split test --report # the 25,000 official test reviews of IMDB
-    python model_evaluate.py --split rotten-tomatoes   # short sentences, never seen
+    python model_evaluate.py --split rated         # sentences about goods and tweets, not learnt
     python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
     python model_evaluate.py --compare saved_model/1   # the newest model against another
     python model_evaluate.py --robustness          # do typos, names or places change its answers?
@@ -12,11 +12,10 @@ Needs a model in saved_model/. The test split comes from a prepared TFDS copy (T
 --data-folder), from aclImdb in the data folder, or from a download.
 Prints accuracy with its 95 % interval, precision, recall, F1, ROC-AUC, log-loss and the confusion
 matrix; writes them as JSON, and each review's score as CSV, beside the model:
-saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split> being the file's
-name, dev, test, dev-sentences (one sentence of each dev review) or rotten-tomatoes. With --report
-also a page to look at, <split>-report.html, and the same as JSON and CSV. --robustness changes at
-most 1,000 of the reviews in ways that must not matter, and in some that must. Scores that are there
-for the same model and data are used again.
+saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split> being --split or
+the file's name. With --report also a page to look at, <split>-report.html, and the same as JSON
+and CSV. --robustness changes at most 1,000 of the reviews in ways that must not matter, and in some
+that must. Scores that are there for the same model and data are used again.
 Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, --report half a
 minute more and --robustness up to 3.
 """

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 from sentiment.errors import UserError
 from sentiment.labels import are_labels
 from sentiment.reviews.delimited import is_delimiter, is_encoding
+from sentiment.reviews.others import EVERY, are_others
 
 TFHUB = "https://tfhub.dev/"
 SMALL_BERT = TFHUB + "tensorflow/small_bert/"
@@ -165,14 +166,14 @@ class Params:
     )
     also: str = setting(
         "auto",
-        "other short texts to learn from: four fifths of Rotten Tomatoes' 8,530 sentences, 10,000 "
-        "made-up judgements, or all; auto is all beside sentences of the whole of IMDB, else none",
-        choices=("auto", "none", "rotten-tomatoes", "made-up", "all"),
+        f"other short texts to learn from: some of {EVERY}; auto is all of them beside sentences "
+        "of the whole of IMDB, else none",
+        allowed=(are_others, f"auto, none or some of {EVERY}"),
     )
     split: str = setting(
         "dev",
-        "dev, the official test split, one sentence of each dev review, or Rotten Tomatoes",
-        choices=("dev", "test", "dev-sentences", "rotten-tomatoes"),
+        "dev, the official test split, one sentence of each dev review, or short texts of others",
+        choices=("dev", "test", "dev-sentences", "rotten-tomatoes", "rated"),
     )
 
     encoder: str = setting(

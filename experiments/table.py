@@ -12,11 +12,16 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from sentiment.reviews.others import OTHERS  # noqa: E402
+
 RESULTS = ROOT / "results"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 CLASSIC = (
@@ -29,6 +34,7 @@ SPLITS = {
     "dev-sentences": "dev sentences",
     "short-texts": "short texts",
     "unseen-texts": "unseen texts",
+    "rated": "rated sentences",
 }
 Runs = list[dict[str, Any]]
 
@@ -81,10 +87,8 @@ def recipe(settings: dict[str, Any]) -> str:
         kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
         parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
-    if settings.get("also") in ("rotten-tomatoes", "all"):
-        parts.append("four fifths of Rotten Tomatoes' sentences")
-    if settings.get("also") in ("made-up", "all"):
-        parts.append("made-up judgements")
+    also = settings.get("also", "none").replace("all", "rotten-tomatoes,made-up")  # all, once
+    parts += [OTHERS[name] for name in also.split(",") if name in OTHERS]
     if settings.get("ngrams"):  # a setting that later commits have
         parts.append("n-grams of the whole review")
     if settings.get("alike"):

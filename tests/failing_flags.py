@@ -27,7 +27,11 @@ for command, says in (
     (PAIR.replace("16", "65"), "reads at most 64 tokens"),
     ("model_train.py some words", "unknown: some words"),
     ("model_train.py --labels pos", "two or more different names"),
-    ("model_train.py --also imdb", "--also"),
+    ("model_train.py --also imdb", "--also imdb: must be auto, none or some of rotten-tomatoes,"),
+    ("model_train.py --also rated,imdb", "--also rated,imdb: must be"),
+    ("model_train.py --also rated,rated", "--also rated,rated: must be"),
+    ("model_train.py --also none,rated", "--also none,rated: must be"),
+    ("model_train.py --also=", "--also"),
     (
         "model_train.py --data reviews.csv --labels neg,pos,other --also rotten-tomatoes",
         "--also rotten-tomatoes: its texts have two labels, --labels has 3: use none",

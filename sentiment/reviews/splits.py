@@ -17,12 +17,13 @@ from params import Params
 from sentiment.errors import UserError, log
 from sentiment.reviews import own_files, sources
 from sentiment.reviews.judgements import judgements
+from sentiment.reviews.others import EVERY, others
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
-HELD_OUT = 5  # of Rotten Tomatoes' sentences, one in so many is not learnt from
-WITH_ROTTEN_TOMATOES = ("rotten-tomatoes", "all")  # --also that learn from the others
+HELD_OUT = 5  # of the short texts that others labelled, one in so many is not learnt from
+LABELLED = {"rotten-tomatoes": sources.load_rotten_tomatoes, "rated": sources.load_rated}
 BACKWARDS = (
     ["pos", "neg"],
     ["positive", "negative"],
@@ -112,25 +113,24 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
     """
     if params.also == "auto":
         fits = params.data == "imdb" and params.sentence_share and not params.train_examples
-        params = dataclasses.replace(params, also="all" if fits else "none")
-    if params.also == "none":
-        return None, params
-    if len(labels) > 2:
-        raise UserError(
-            f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: use none"
-        )
-    if params.also == "rotten-tomatoes":
-        return rotten_tomatoes(params, held_out=False), params
-    made_up = judgements(seed=params.split_seed)
-    if params.also == "made-up":
-        return made_up, params
-    also = rotten_tomatoes(params, held_out=False)
-    return also.join(made_up)._replace(source=f"{also.source}, {made_up.source}"), params
+        params = dataclasses.replace(params, also=EVERY if fits else "none")
+    found: Reviews | None = None
+    for name in others(params.also):
+        if len(labels) > 2:
+            raise UserError(
+                f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: "
+                "use none"
+            )
+        made_up = name == "made-up"
+        some = judgements(seed=params.split_seed) if made_up else labelled(name, params, False)
+        source = f"{found.source}, {some.source}" if found else some.source
+        found = (found.join(some) if found else some)._replace(source=source)
+    return found, params
 
 
-def rotten_tomatoes(params: Params, held_out: bool) -> Reviews:
-    """The fifth of these sentences that no --also learns from, or the others, by their texts."""
-    every = sources.load_rotten_tomatoes(params)
+def labelled(name: str, params: Params, held_out: bool) -> Reviews:
+    """Of these sentences the fifth that no --also learns from, or the others, by their texts."""
+    every = LABELLED[name](params)
     chance = [int(key[:8], 16) % HELD_OUT for key in every.ids]
     return every.take(row for row, one in enumerate(chance) if (one == 0) == held_out)
 
@@ -148,11 +148,11 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
                 "seen. Without --data the ones that were held out are scored"
             )
         return own_files.load_file(params, details["labels"]), Path(params.data).name
-    if params.split == "rotten-tomatoes":
-        if details["settings"].get("also") not in WITH_ROTTEN_TOMATOES:
-            return sources.load_rotten_tomatoes(params), params.split
+    if params.split in LABELLED:
+        if params.split not in others(details["settings"].get("also", "none")):
+            return LABELLED[params.split](params), params.split
         log(f"the model has learnt from the others: one in {HELD_OUT} of these sentences is scored")
-        return rotten_tomatoes(params, held_out=True), f"{params.split}-held-out"
+        return labelled(params.split, params, held_out=True), f"{params.split}-held-out"
     if params.split == "test":
         return sources.load_imdb("test", params), "test"
     if trained_on == "imdb":
