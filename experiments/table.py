@@ -260,10 +260,11 @@ def tried() -> str:
             parts += [f"### {heading}", lever_table(groups, table)]
     if groups := load("judgements"):
         runs = max(map(len, groups.values()))
-        above = "`quick`, with `--also all` and with `--also rotten-tomatoes`, "
+        above = "`quick` without made-up judgements (`--also rotten-tomatoes`), with them, and with "
+        above += "rated sentences too, then with fewer single sentences of reviews; "
         above += "one run each:" if runs == 1 else f"{runs} runs each:"
         table = f"{above}\n\n{sides_table(groups, list(SPLITS))}\n\n{conditions(groups)}"
-        parts += ["### Made-up judgements", table]
+        parts += ["### Short texts with labels of their own", table]
     made_at = dict.fromkeys(line.split(",")[3] for line in lines_of("earlier")[1:])
     note = f"Made with the code up to commit {' or '.join(made_at)}."
     parts += ["### Earlier recipes", main_table(load("earlier")), note]
