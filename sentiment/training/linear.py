@@ -27,9 +27,9 @@ LEAST = 5  # reviews that an n-gram must be in
 STRENGTHS = (3.0, 10.0, 30.0)  # scikit-learn's C: the inverse of the regularisation
 HELD_OUT = 0.2  # share of the reviews on which the strength is chosen
 PASSES = 30  # of the solver, which is close enough then
-# Single sentences of each review, and what one counts: they make it better at short texts.
+# Single sentences of each review, and what one counts, as each short text of --also does: they make
+# it better at short texts.
 SENTENCES, SENTENCE_WEIGHT = 2, 0.1
-ALSO_WEIGHT = 0.3  # of a short text with a label of its own
 NEUTRAL = 0.8  # pairs of sentences that judge nothing, for each review, with each label
 
 
@@ -68,6 +68,7 @@ def fit(
     texts = reviews
     for number in range(SENTENCES if with_sentences else 0):
         texts = texts.join(sentences(reviews, number))
+    texts = texts.join(also) if also else texts
     counts_as = np.full(len(texts.ids), SENTENCE_WEIGHT)
     counts_as[: len(reviews.ids)] = 1
     if with_sentences:
@@ -78,9 +79,6 @@ def fit(
             same = np.full(len(nothing), label, np.int32)
             texts = texts.join(Reviews(nothing, same, [""] * len(nothing), ""))
             counts_as = np.append(counts_as, np.full(len(nothing), labels * shares[label]))
-    if also:
-        texts = texts.join(also)
-        counts_as = np.append(counts_as, np.full(len(also.ids), ALSO_WEIGHT))
     found = matrix(texts, preprocessing, ngrams)
     counts = np.asarray(found.sum(axis=1)).ravel()
     of_reviews = found[: len(reviews.ids)]
