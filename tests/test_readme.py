@@ -83,15 +83,15 @@ def test_first_figures_are_those_of_the_default():
     assert {1: "in one run", 3: "the mean\nof three runs"}[len(runs)] in README
 
 
-def test_what_made_up_judgements_give_is_of_their_runs():
-    found = {}
-    for name in ("with", "without"):
+def test_what_short_texts_of_others_give_is_of_their_runs():
+    found = []
+    for name in ("without", "rated-at-a-tenth"):
         (path,) = (ROOT / "results" / "judgements").glob(f"{name}-*.json")  # "in one run each"
-        found[name] = json.loads(path.read_text(encoding="utf-8"))
+        found.append(json.loads(path.read_text(encoding="utf-8")))
     text = " ".join(README.split())
-    with_, without = (-(-found[name]["train"]["train_sentences"] // 64) for name in found)
-    assert f"in {with_ - without} steps more" in text  # of 64 short texts
-    found = {name: one["evaluations"] for name, one in found.items()}
-    for split in ("short-texts", "unseen-texts", "test"):
-        before, after = (f"{found[name][split]['accuracy']:.4f}" for name in ("without", "with"))
+    steps = [-(-one["train"]["train_sentences"] // 64) for one in found]  # of 64 short texts
+    assert f"in {steps[0]} and {steps[1]} steps" in text
+    for split in ("short-texts", "unseen-texts", "rotten-tomatoes", "test"):
+        before, after = (f"{one['evaluations'][split]['accuracy']:.4f}" for one in found)
         assert f"from {before} to {after} on " in text
+    assert f"{found[1]['evaluations']['rated']['accuracy']:.4f} of" in text
