@@ -131,9 +131,9 @@ def make(
         f"- Encoder: {CREDITS.get(encoder, f'`{encoder}`; see its publisher for the licence')}"
     )
     lines.append(f"- Data: {CREDITS.get(data, 'your own file')}")
+    scored = {one["split"].removesuffix("-fast").removesuffix("-held-out") for one in evaluations}
     for name in ("rotten-tomatoes", "rated"):
-        scored = any(one["split"].startswith(name) for one in evaluations)
-        if scored or name in others(also):
+        if name in scored or name in others(also):
             lines.append(f"- {CREDITS[name]}")
     return "\n".join(lines) + "\n"
 
