@@ -20,7 +20,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from sentiment.reviews.others import OTHERS  # noqa: E402
+from sentiment.reviews.others import OTHERS, others  # noqa: E402
 
 RESULTS = ROOT / "results"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
@@ -87,8 +87,7 @@ def recipe(settings: dict[str, Any]) -> str:
         kind = {"any": "sentences", "last": "last sentences", "span": "spans"}
         choice = kind[settings.get("sentence_choice", "any")]
         parts.append(f"up to {settings['sentence_share']:g} {choice} a review besides")
-    also = settings.get("also", "none").replace("all", "rotten-tomatoes,made-up")  # all, once
-    parts += [OTHERS[name] for name in also.split(",") if name in OTHERS]
+    parts += [OTHERS[name] for name in others(settings.get("also", "none"))]
     if settings.get("ngrams"):  # a setting that later commits have
         parts.append("n-grams of the whole review")
     if settings.get("alike"):

