@@ -136,11 +136,14 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
 
 def beside_scripts(folder: str, access: int) -> str:
     """A folder that is not in the current one but beside the scripts, with this access (os.R_OK or
-    os.W_OK), is the one there.
+    os.W_OK), is the one there; one that is in neither comes where the folder around it is.
     """
-    there = HOME / folder
-    found = not Path(folder).exists() and there.is_dir() and os.access(there, access)
-    return str(there) if found else folder
+    for part in (Path(folder), *Path(folder).parents[:-1]):
+        if part.exists():
+            break
+        if (HOME / part).is_dir() and os.access(HOME / part, access):
+            return str(HOME / folder)
+    return folder
 
 
 def with_hyphens(argv: Sequence[str]) -> list[str]:

@@ -6,14 +6,42 @@ The scripts run as processes of their own here, mostly up to where TensorFlow wo
 import errno
 import signal
 import sys
+from pathlib import Path
 
 import pytest
 import tensorflow as tf
 from conftest import ROOT
 from processes import SCRIPTS, shell, start
 
+import params as settings
 from sentiment import command_line
 from sentiment.errors import Stopped
+
+# Folders
+
+
+@pytest.mark.parametrize(
+    "here, there, comes",
+    [
+        ([], ["data"], "there"),  # the reviews go into data, so what is in it does, too
+        ([], ["data/encoders"], "there"),
+        (["data"], ["data"], "here"),
+        (["data"], ["data/encoders"], "there"),
+        (["data/encoders"], ["data/encoders"], "here"),
+        ([], [], "here"),
+    ],
+)
+def test_encoders_are_kept_with_the_reviews(here, there, comes, tmp_path, monkeypatch):
+    for side, folders in (("here", here), ("there", there)):
+        (tmp_path / side).mkdir()
+        for folder in folders:
+            (tmp_path / side / folder).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setattr(command_line, "HOME", tmp_path / "there")
+    parser = command_line.make_parser("trial", settings.TRAIN)
+    params, _ = command_line.parse(parser, [])
+    assert Path(params.encoder_folder).absolute() == tmp_path / comes / "data" / "encoders"
+
 
 # Errors
 

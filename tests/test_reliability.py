@@ -9,6 +9,7 @@ import os
 import platform
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -115,9 +116,12 @@ def tiny_whole(tiny_flags, tmp_path_factory):
     [("half a state", 3), ("dev", 2), ("export", 1), ("after publishing", 1), ("clean-up", 1)],
 )
 def test_killed_run_ends_like_an_uninterrupted_one(tiny_flags, tiny_whole, tmp_path, place, number):
+    """It goes on wherever its reviews and the kept encoders were moved to since."""
     home = tmp_path / "models"
     assert train(home, tiny_flags, place, number).returncode == KILLED
-    assert_ended_whole(home, tiny_whole, train(home, tiny_flags))
+    moved = shutil.copy(tiny_flags[tiny_flags.index("--data") + 1], tmp_path / "moved.csv")
+    again = [*tiny_flags, "--data", moved, "--encoder-folder", tmp_path / "encoders"]
+    assert_ended_whole(home, tiny_whole, train(home, again))
 
 
 @pytest.mark.long

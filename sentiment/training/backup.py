@@ -25,6 +25,10 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 KEPT = 2  # states: the newest, and the one before it should that one be damaged
 PROGRESS = "progress"  # the member that holds JSON
 PREFIX = ".training-"
+# Settings that a run may go on without: any number of devices takes the same steps, and the
+# reviews are known by their digest, wherever they and the encoder lie.
+ELSEWHERE = {"strategy", "data", "dev_data", "source"}
+ELSEWHERE |= {"data_folder", "encoder_folder", "model_folder"}
 Arrays = dict[str, np.ndarray]
 
 
@@ -33,8 +37,7 @@ class Backup:
 
     def __init__(self, params: Params, digest: str) -> None:
         """Raises UserError where another process trains with the same settings and data."""
-        # Any number of devices takes the same steps, so a run may go on with fewer or more.
-        settings = {name: value for name, value in vars(params).items() if name != "strategy"}
+        settings = {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
         state = json.dumps([FORMAT, settings, digest], sort_keys=True)
         key = hashlib.sha256(state.encode()).hexdigest()[:12]
         self.folder = Path(params.model_folder) / f"{PREFIX}{key}"
