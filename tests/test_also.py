@@ -8,7 +8,7 @@ from conftest import ROOT, made_up_rows, run_script, write_csv
 
 from params import Params
 from sentiment.errors import UserError
-from sentiment.reviews import sources, splits
+from sentiment.reviews import judgements, sources, splits
 from sentiment.reviews.others import EVERY, OTHERS, others
 
 DATA = ["--data-folder", str(ROOT / "data")]
@@ -41,7 +41,7 @@ def test_several_are_learnt_together_each_once():
     params = Params(also=" made-up,rated", data_folder=str(ROOT / "data"))
     found, _ = splits.load_also(params, ["neg", "pos"])
     rated = splits.labelled("rated", params, held_out=False)
-    assert len(found.ids) == 10_000 + len(rated.ids) and set(rated.ids) < set(found.ids)
+    assert len(found.ids) == judgements.COUNT + len(rated.ids) and set(rated.ids) < set(found.ids)
     assert found.source.startswith("made-up judgements, rated sentences from vaderSentiment")
     assert others("auto") == others("none") == [] and others(EVERY) == list(OTHERS)
 
@@ -52,7 +52,8 @@ def test_who_cannot_have_some_is_told_how_to_go_without(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.delenv("PIP_FIND_LINKS", raising=False)
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
-    says = r"pip could not download vaderSentiment .*go without: --also rotten-tomatoes,made-up$"
+    rest = "rotten-tomatoes,made-up,written"
+    says = f"pip could not download vaderSentiment .*go without: --also {rest}$"
     with pytest.raises(UserError, match=says):
         splits.load_also(Params(data_folder=str(tmp_path)), ["neg", "pos"])
 

@@ -1,4 +1,6 @@
-"""Made-up judgements, from which the encoder learns what turns words round."""
+"""Texts made for this project, from which the encoder learns what turns words round: judgements
+from patterns, and what was written by hand.
+"""
 
 import csv
 import random
@@ -11,12 +13,17 @@ from conftest import ROOT
 
 from params import Params
 from sentiment.report import perturb
-from sentiment.reviews import judgements, splits
+from sentiment.reviews import judgements, splits, written
 from sentiment.reviews.others import EVERY
 from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.training import mixture
 
 SUBJECT = judgements.Subject("kettle", ["lid", "handle"], "it")
+
+
+def by_hand() -> list[list[str]]:
+    """[label, text] of each text in the file."""
+    return [line.split("\t") for line in written.FILE.read_text(encoding="utf-8").splitlines()]
 
 
 def filled(pattern: str, label: int, seed: int = 0) -> str:
@@ -30,6 +37,16 @@ def test_they_are_the_same_each_time_all_different_and_half_of_each_label():
     assert len({text.lower() for text in made.texts}) > 1_980 and len(set(made.ids)) == 2_000
     assert np.bincount(made.labels).tolist() == [1_000, 1_000]
     assert judgements.judgements(2_000, seed=1).texts != made.texts
+
+
+def test_texts_written_by_hand_are_all_different_and_half_of_each_label():
+    found = written.written()
+    again, other = written.written(), written.written(seed=1)
+    assert found.texts == again.texts != other.texts and found.ids == again.ids
+    assert len({text.lower() for _, text in by_hand()}) == len(set(found.ids)) == len(by_hand())
+    assert np.bincount(found.labels).tolist() == [len(by_hand()) / 2] * 2
+    for (label, text), number, learnt in zip(by_hand(), found.labels, found.texts, strict=True):
+        assert label == ("neg", "pos")[number] and text in learnt and text == text.strip()
 
 
 @pytest.mark.parametrize("label", [0, 1])
@@ -60,6 +77,7 @@ def test_a_pattern_turns_round_what_it_should():
 
 def test_nothing_that_is_measured_by_is_learnt():
     own = {text.strip(" .!?").lower() for text in judgements.judgements().texts}
+    own |= {text.strip(" .!?").lower() for _, text in by_hand()}
     asked = []
     for name in ("short_texts", "unseen_texts"):
         path = ROOT / "experiments" / f"{name}.csv"
@@ -76,8 +94,9 @@ def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
     also, params = splits.load_also(Params(data_folder=data), ["neg", "pos"])
     without = Params(data_folder=data, also="rotten-tomatoes,rated")
     alone, _ = splits.load_also(without, ["neg", "pos"])
-    assert params.also == EVERY and len(also.ids) == len(alone.ids) + judgements.COUNT
-    assert "made-up judgements" in also.source
+    ours = judgements.COUNT + len(by_hand())
+    assert params.also == EVERY and len(also.ids) == len(alone.ids) + ours
+    assert "made-up judgements" in also.source and "written by hand" in also.source
     given = []
     monkeypatch.setattr(mixture.linear, "fit", lambda *arguments: given.append(arguments[-1]))
     with pytest.raises(AttributeError):  # nothing was fitted

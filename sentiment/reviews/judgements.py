@@ -18,7 +18,7 @@ from sentiment.reviews.beside import beside
 from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.reviews.sources import Reviews, text_id
 
-COUNT = 10_000  # texts an epoch
+COUNT = 5_000  # texts an epoch
 MARK = "-made-up"  # at the end of their ids
 TWO = 0.2  # of the texts hold two of them
 FILM = 0.35  # are about a film
@@ -242,8 +242,3 @@ def judgements(count: int = COUNT, seed: int = 0) -> Reviews:
     labels = np.array(list(found.values()), np.int32)
     ids = [text_id(text) + MARK for text in found]
     return Reviews(list(found), labels, ids, "made-up judgements")
-
-
-def but_made_up(reviews: Reviews) -> Reviews:
-    """The reviews that are none of these."""
-    return reviews.take(row for row, key in enumerate(reviews.ids) if not key.endswith(MARK))

@@ -15,14 +15,15 @@ import numpy as np
 
 from params import Params
 from sentiment.errors import UserError, log
-from sentiment.reviews import own_files, sources
-from sentiment.reviews.judgements import judgements
+from sentiment.reviews import judgements, own_files, sources, written
 from sentiment.reviews.others import EVERY, others
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
 HELD_OUT = 5  # of the short texts that others labelled, one in so many is not learnt from
+OWN = {"made-up": judgements.judgements, "written": written.written}
+OWN_MARKS = (judgements.MARK, written.MARK)
 LABELLED = {"rotten-tomatoes": sources.load_rotten_tomatoes, "rated": sources.load_rated}
 BACKWARDS = (
     ["pos", "neg"],
@@ -123,14 +124,19 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
                 "use none"
             )
         try:
-            made_up = name == "made-up"
-            some = judgements(seed=params.split_seed) if made_up else labelled(name, params, False)
+            own = OWN.get(name)
+            some = own(seed=params.split_seed) if own else labelled(name, params, False)
         except UserError as error:
             rest = ",".join(one for one in others(params.also) if one != name) or "none"
             raise UserError(f"{error}; or go without: --also {rest}") from None
         source = f"{found.source}, {some.source}" if found else some.source
         found = (found.join(some) if found else some)._replace(source=source)
     return found, params
+
+
+def but_own(reviews: Reviews) -> Reviews:
+    """The reviews that are none of those that were made for this project."""
+    return reviews.take(row for row, key in enumerate(reviews.ids) if not key.endswith(OWN_MARKS))
 
 
 def labelled(name: str, params: Params, held_out: bool) -> Reviews:

@@ -14,9 +14,9 @@ from sentiment.logits import mean_loss
 from sentiment.machine import slices
 from sentiment.model.classifier import Classifier, Preprocessing
 from sentiment.model.ngrams import Mixture, Ngrams
-from sentiment.reviews.judgements import but_made_up
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
+from sentiment.reviews.splits import but_own
 from sentiment.training import linear
 from sentiment.training.calibration import (
     FAST_COST,
@@ -51,7 +51,7 @@ def join(
     count = 2 if dev_logits.ndim == 1 else dev_logits.shape[1]
     preprocessing, short = classifier.preprocessing, params.sentence_share > 0
     # "not" and "but" turn more round than three words: an n-gram side only gets worse of them.
-    also = also and but_made_up(also)
+    also = also and but_own(also)
     ngrams = linear.fit(train, preprocessing, count, params.seed, balanced, short, also)
     side = logits(ngrams, dev, preprocessing)
     temperature = fit_temperature(side, dev.labels)
