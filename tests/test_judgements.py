@@ -1,5 +1,5 @@
 """Texts made for this project, from which the encoder learns what turns words round: judgements
-from patterns, and what was written by hand.
+from patterns, and texts written one by one.
 """
 
 import csv
@@ -96,7 +96,7 @@ def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
     alone, _ = splits.load_also(without, ["neg", "pos"])
     ours = judgements.COUNT + len(by_hand())
     assert params.also == EVERY and len(also.ids) == len(alone.ids) + ours
-    assert "made-up judgements" in also.source and "written by hand" in also.source
+    assert "made-up judgements" in also.source and "written for this" in also.source
     given = []
     monkeypatch.setattr(mixture.linear, "fit", lambda *arguments: given.append(arguments[-1]))
     with pytest.raises(AttributeError):  # nothing was fitted

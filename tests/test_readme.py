@@ -85,7 +85,7 @@ def test_first_figures_are_those_of_the_default():
 
 def test_what_short_texts_of_others_give_is_of_their_runs():
     found = []
-    for name in ("without", "rated-at-a-tenth"):
+    for name in ("without", "written"):
         (path,) = (ROOT / "results" / "judgements").glob(f"{name}-*.json")  # "in one run each"
         found.append(json.loads(path.read_text(encoding="utf-8")))
     text = " ".join(README.split())

@@ -6,7 +6,7 @@ OTHERS = {
     "rotten-tomatoes": "four fifths of Rotten Tomatoes' sentences",
     "made-up": "made-up judgements",
     "rated": "four fifths of the rated sentences about goods and tweets",
-    "written": "texts written by hand",
+    "written": "texts written for this project",
 }
 EVERY = ",".join(OTHERS)
 

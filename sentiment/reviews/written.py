@@ -1,8 +1,8 @@
-"""Short texts written by hand for this project, of films and of everything else.
+"""Short texts written one by one for this project, of films and of everything else.
 
-Half are pairs that one change turns round, as in contrast sets (Gardner et al. 2020, "Evaluating
-Models' Local Decision Boundaries via Contrast Sets", arXiv 2004.02709) and counterfactually
-augmented data (Kaushik et al. 2020, arXiv 1909.12434).
+Three in five are pairs that one change turns round, as in contrast sets (Gardner et al. 2020,
+"Evaluating Models' Local Decision Boundaries via Contrast Sets", arXiv 2004.02709) and data that
+people edited for training (Kaushik et al. 2020, arXiv 1909.12434).
 """
 
 from __future__ import annotations
@@ -25,5 +25,6 @@ def written(seed: int = 0) -> Reviews:
     lines = FILE.read_text(encoding="utf-8").splitlines()
     labels, texts = zip(*(line.split("\t") for line in lines), strict=True)
     texts = [beside(text, str(seed)) for text in texts]
-    labels = np.array([int(label == "pos") for label in labels], np.int32)
-    return Reviews(texts, labels, [text_id(text) + MARK for text in texts], "texts written by hand")
+    numbers = np.array([int(label == "pos") for label in labels], np.int32)
+    ids = [text_id(text) + MARK for text in texts]
+    return Reviews(texts, numbers, ids, "texts written for this project")
