@@ -26,6 +26,10 @@ def by_hand() -> list[list[str]]:
     return [line.split("\t") for line in written.FILE.read_text(encoding="utf-8").splitlines()]
 
 
+def words_of(text: str) -> set[str]:
+    return set(re.findall(r"[a-z']+", text.lower()))
+
+
 def filled(pattern: str, label: int, seed: int = 0) -> str:
     return judgements.fill(pattern, label, SUBJECT, random.Random(seed))
 
@@ -87,6 +91,10 @@ def test_nothing_that_is_measured_by_is_learnt():
     for adjectives in (perturb.GOOD, perturb.BAD):
         asked += [text for pair in perturb.negated(adjectives) for text in pair]
     assert not own & {text.strip(" .!?").lower() for text in asked}
+    measured = [words_of(text) for text in asked]
+    for _, text in by_hand():
+        ours = words_of(text)
+        assert all(len(ours & one) < len(ours | one) / 2 for one in measured), text
 
 
 def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
