@@ -85,7 +85,7 @@ def main() -> int:
     health.of_reviews(train, dev, labels, share_cut)
     precision, difference = layers.check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
-    lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also)
+    lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also.learnt)
     last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
     padding = summary.padding_share(last_epoch)
     log(f"padding: {padding:.1%} of all tokens in training batches")

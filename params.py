@@ -102,9 +102,7 @@ class Params:
     """The settings of one run. Frozen: what was printed at the start is what was used."""
 
     preset: str = setting(
-        "default",
-        "a set of settings; a flag beside it overrides it",
-        choices=tuple(PRESETS),
+        "default", "a set of settings; a flag beside it overrides it", choices=tuple(PRESETS)
     )
 
     data: str = setting(
@@ -129,10 +127,7 @@ class Params:
     delimiter: str = setting(
         "auto",
         "of a CSV or TSV: comma, semicolon, tab, bar or another sign; auto finds it",
-        allowed=(
-            is_delimiter,
-            "auto, comma, semicolon, tab, bar or one sign that is no quote, blank or line end",
-        ),
+        allowed=(is_delimiter, "auto, comma, semicolon, tab, bar or one sign but a quote or blank"),
     )
     encoding: str = setting(
         "utf-8",
@@ -152,12 +147,8 @@ class Params:
         "", "a file of your own to be dev, in place of a share of the training reviews"
     )
     split_seed: int = setting(0, "seed of the train/dev split", allowed=COUNT)
-    train_examples: int = setting(
-        0, "train on this many reviews only, for a quick try; 0 is all", allowed=COUNT
-    )
-    dev_examples: int = setting(
-        0, "measure dev on this many reviews only, for a quick try; 0 is all", allowed=COUNT
-    )
+    train_examples: int = setting(0, "train on so many reviews, for a try; 0 is all", allowed=COUNT)
+    dev_examples: int = setting(0, "measure dev on so many, for a try; 0 is all", allowed=COUNT)
     sentence_share: float = setting(
         5.0,
         "single sentences to learn from besides, up to so many of each training review in each "
@@ -205,14 +196,11 @@ class Params:
         choices=("head", "tail", "head+tail"),
     )
     head_share: float = setting(
-        0.25,
-        "share of the kept tokens taken from the beginning, with head+tail",
-        allowed=between(0, 1),
+        0.25, "share of kept tokens from the beginning, with head+tail", allowed=between(0, 1)
     )
 
     ngrams: bool = setting(
-        True,
-        "beside the encoder, a linear model of the whole review's words, as far as dev gains by it",
+        True, "beside the encoder, a linear model of all of a review's words, where dev gains by it"
     )
     alike: bool = setting(
         True,
@@ -227,9 +215,7 @@ class Params:
         group="Training recipe",
     )
     micro_batch: int = setting(
-        0,
-        "texts computed at a time within a step, for GPUs with little memory; 0 is all at once",
-        allowed=COUNT,
+        0, "texts computed at a time, for GPUs with little memory; 0: a whole step", allowed=COUNT
     )
     epochs: int = setting(1, "passes over the training reviews", allowed=between(1, 1000))
     learning_rate: float = setting(
@@ -273,9 +259,7 @@ class Params:
         allowed=((lambda value: value >= 1), "1 or more"),
     )
     device: str = setting(
-        "auto",
-        "what computes; auto is GPUs where there are any",
-        choices=("auto", "cpu", "gpu"),
+        "auto", "what computes; auto is GPUs where there are any", choices=("auto", "cpu", "gpu")
     )
     strategy: str = setting(
         "auto",

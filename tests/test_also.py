@@ -1,7 +1,9 @@
 """--also: of sentences that others labelled four fifths are learnt from, and the rest is scored."""
 
+import dataclasses
 import json
 import os
+import re
 
 import pytest
 from conftest import ROOT, made_up_rows, run_script, write_csv
@@ -17,7 +19,7 @@ DATA = ["--data-folder", str(ROOT / "data")]
 @pytest.mark.parametrize("also", splits.LABELLED)
 def test_what_is_learnt_and_what_is_scored_share_no_text(also):
     params = Params(also=also, data_folder=str(ROOT / "data"))
-    learnt, _ = splits.load_also(params, ["neg", "pos"])
+    (learnt, left), _ = splits.load_also(params, ["neg", "pos"])
     every = splits.LABELLED[also](params)
 
     def scored_of(trained):
@@ -31,17 +33,27 @@ def test_what_is_learnt_and_what_is_scored_share_no_text(also):
     if also == "rotten-tomatoes":  # a model of an earlier version has learnt from them too
         assert scored_of("all")[1] == "rotten-tomatoes-held-out"
     scored, name = scored_of(EVERY)
-    assert sorted(learnt.ids + scored.ids) == sorted(every.ids)
-    keys = [set(map(sources.text_key, part.ids)) for part in (learnt, scored)]
-    assert not keys[0] & keys[1] and 0.18 < len(scored.ids) / len(every.ids) < 0.22
+    parts = (learnt, left, scored)
+    assert sorted(key for part in parts for key in part.ids) == sorted(every.ids)
+    keys = [set(map(sources.text_key, part.ids)) for part in parts]
+    assert not keys[0] & keys[1] | keys[1] & keys[2] | keys[0] & keys[2]
+    assert 0.18 < len(scored.ids) / len(every.ids) < 0.22
+    assert 0.06 < len(left.ids) / len(every.ids) < 0.1
+    # Where there is nothing to be weighed, or no long review beside which they would be short.
+    for other in ({"ngrams": False}, {"data": "my.csv"}, {"max_length": 48}):
+        (learnt, none), _ = splits.load_also(dataclasses.replace(params, **other), ["neg", "pos"])
+        assert none is None and len(learnt.ids) + len(scored.ids) == len(every.ids)
     assert name == f"{also}-held-out"
 
 
 def test_several_are_learnt_together_each_once():
     params = Params(also=" made-up,rated", data_folder=str(ROOT / "data"))
-    found, _ = splits.load_also(params, ["neg", "pos"])
+    (found, left), _ = splits.load_also(params, ["neg", "pos"])
     rated = splits.labelled("rated", params, held_out=False)
-    assert len(found.ids) == judgements.COUNT + len(rated.ids) and set(rated.ids) < set(found.ids)
+    assert len(found.ids) + len(left.ids) == judgements.COUNT + len(rated.ids)
+    assert set(left.ids) < set(rated.ids) < {*found.ids, *left.ids}
+    (own, none), _ = splits.load_also(Params(also="made-up,written"), ["neg", "pos"])
+    assert none is None and len(own.ids) > judgements.COUNT  # it does not say what others write
     assert found.source.startswith("made-up judgements, rated sentences from vaderSentiment")
     assert others("auto") == others("none") == [] and others(EVERY) == list(OTHERS)
 
@@ -77,7 +89,7 @@ def test_by_default_they_go_with_all_of_imdb_alone():
         ({"also": "made-up", "train_examples": 500}, "made-up"),
     ):
         found, params = splits.load_also(Params(data_folder=data, **flags), ["neg", "pos"])
-        assert params.also == also and (found is None) == (also == "none")
+        assert params.also == also and (found.learnt is None) == (also == "none")
 
 
 def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_path):
@@ -98,3 +110,20 @@ def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_pa
     card = (folder / "model_card.md").read_text()
     assert "the fifth that was not learnt from" in card and "never trained on" not in card
     assert "6,832 short texts (four fifths of Rotten Tomatoes' sentences)" in card
+
+
+def test_a_tenth_of_what_others_wrote_weighs_both_sides_of_short_texts(tiny_pair, tmp_path):
+    pair = ["--encoder", tiny_pair.encoder, "--preprocessor", tiny_pair.preprocessor, *DATA]
+    flags = ["--train-examples", "300", "--dev-examples", "200", "--max-length", "64"]
+    flags += ["--sentence-share", "0.1", "--also", "rated", "--model-folder", "models"]
+    done = run_script("model_train.py", *pair, *flags, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "4,609 other short texts (rated sentences from" in done.stderr
+    said = re.search(
+        r"on 528 short texts .*: the encoder alone (.*), of it .* of both (.*)\n", done.stderr
+    )
+    assert float(said[2]) >= float(said[1])
+    mixture = json.loads((tmp_path / "models" / "1" / "model.json").read_text())["mixture"]
+    assert len(mixture["short"]) == 3 and mixture["short"][1] > 0
+    card = (tmp_path / "models" / "1-evaluation" / "model_card.md").read_text()
+    assert f"of texts up to 32 tokens {mixture['short'][0]:.3f} and" in card

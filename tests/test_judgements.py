@@ -103,10 +103,13 @@ def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
     without = Params(data_folder=data, also="rotten-tomatoes,rated")
     alone, _ = splits.load_also(without, ["neg", "pos"])
     ours = judgements.COUNT + len(by_hand())
-    assert params.also == EVERY and len(also.ids) == len(alone.ids) + ours
-    assert "made-up judgements" in also.source and "written for this" in also.source
+    assert params.also == EVERY and len(also.learnt.ids) == len(alone.learnt.ids) + ours
+    assert "made-up judgements" in also.learnt.source and "written for this" in also.learnt.source
     given = []
     monkeypatch.setattr(mixture.linear, "fit", lambda *arguments: given.append(arguments[-1]))
     with pytest.raises(AttributeError):  # nothing was fitted
-        mixture.join(SimpleNamespace(preprocessing=None), alone, alone, np.zeros(1), params, also)
-    assert given[0].ids == alone.ids
+        reviews = alone.left
+        mixture.join(
+            SimpleNamespace(preprocessing=None), reviews, reviews, np.zeros(1), params, also
+        )
+    assert given[0].ids == alone.learnt.ids

@@ -213,7 +213,9 @@ def logits_of_text(classifier: Classifier, text: tf.Tensor) -> tf.Tensor:
     """string [N] -> float32 [N, 1], or [N, labels] of more than two: the whole answer's."""
     logits = classifier.model(text, training=False)
     if mixture := classifier.mixture:
-        logits = mixture(logits, mixture.ngrams(classifier.preprocessing.tokens(text)))
+        tokens = classifier.preprocessing.tokens(text)
+        mask = classifier.preprocessing.packed(tokens)["input_mask"]
+        logits = mixture(logits, mixture.ngrams(tokens), mask)
     return logits
 
 

@@ -85,28 +85,28 @@ def functions_of(classifier: Classifier) -> dict[str, tuple[Function, dict[str, 
         found = preprocessing.packed(tokens)
         if mixture:
             logits = mixture.ngrams(tokens)
-            found |= {"ngram_logits": logits, "early": mixture.is_early(logits)}
+            found |= {"ngram_logits": logits, "early": mixture.is_early(logits, tokens)}
         return found
 
     def token_ids(**ids: tf.Tensor) -> Given:
         logits = encoder(ids)
         if not mixture:
             return {"logits": logits}
-        return {"logits": mixture(logits, ids["ngram_logits"]), "encoder_logits": logits}
+        mixed = mixture(logits, ids["ngram_logits"], ids["input_mask"])
+        return {"logits": mixed, "encoder_logits": logits}
 
     def serving_default(text: tf.Tensor) -> Given:
-        ids = preprocess(text)
-        return {"logits": token_ids(**ids)["logits"]}
+        return {"logits": token_ids(**preprocess(text))["logits"]}
 
     def serving_fast(text: tf.Tensor) -> Given:
         tokens = preprocessing.tokens(text)
         logits = mixture.ngrams(tokens)
-        early = mixture.is_early(logits)
+        early = mixture.is_early(logits, tokens)
         rest = tf.where(~early)[:, 0]
 
         def ask() -> tf.Tensor:
-            asked = encoder(preprocessing.packed(tf.gather(tokens, rest)))
-            mixed = mixture(asked, tf.gather(logits, rest))
+            ids = preprocessing.packed(tf.gather(tokens, rest))
+            mixed = mixture(encoder(ids), tf.gather(logits, rest), ids["input_mask"])
             return tf.tensor_scatter_nd_update(logits, rest[:, None], mixed)
 
         logits = tf.cond(tf.size(rest) > 0, ask, lambda: logits)

@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from sentiment.reviews.truncation import LONG, SHORT
+
 NUMBERS = 3_750_000  # in the table, for all labels together: 15 MB in float32
 # Between the sum, which makes nothing of short texts, and the norm (0.5), which makes too much of
 # them: chosen on dev and its sentences.
@@ -57,6 +59,12 @@ class Ngrams(tf.Module):
         return total * (tf.maximum(count, 1) ** -ROOT)[:, None] + self.constant
 
 
+def shortness(mask: tf.Tensor) -> tf.Tensor:
+    """int32 [N, longest] `input_mask` -> float32 [N], from 0 of a review to 1 of a short text."""
+    read = tf.cast(tf.reduce_sum(mask, 1), tf.float32)
+    return tf.clip_by_value((LONG - read) / (LONG - SHORT), 0.0, 1.0)
+
+
 class Mixture(NamedTuple):
     """Both sides' logits, weighed: calibrated ones go in and come out."""
 
@@ -65,17 +73,22 @@ class Mixture(NamedTuple):
     ngram_weight: float
     constant: list[float]  # one, or one a label of more than two
     surest: float  # with --fast the encoder is not asked from this n-gram side's probability on
+    short: list[float] | None = None  # short texts' own: both weights, and constants as above
 
-    def __call__(self, encoder_logits: tf.Tensor, ngram_logits: tf.Tensor) -> tf.Tensor:
-        """float32 [N, 1] or [N, labels], both and the result."""
-        mixed = self.encoder_weight * encoder_logits + self.ngram_weight * ngram_logits
-        return mixed + tf.constant(self.constant, tf.float32)
+    def __call__(self, encoder: tf.Tensor, ngrams: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        """float32 [N, 1] or [N, labels], both sides' logits and the result; `input_mask`."""
+        review = [self.encoder_weight, self.ngram_weight, *self.constant]
+        short = shortness(mask)[:, None]
+        weights = (1 - short) * [review] + short * [self.short or review]
+        return weights[:, :1] * encoder + weights[:, 1:2] * ngrams + weights[:, 2:]
 
-    def is_early(self, ngram_logits: tf.Tensor) -> tf.Tensor:
-        """bool [N]: whether the n-gram side is sure enough to answer alone."""
+    def is_early(self, ngram_logits: tf.Tensor, tokens: tf.RaggedTensor) -> tf.Tensor:
+        """bool [N]: whether the n-gram side is sure enough, of a review, to answer alone."""
         if self.ngrams.width == 1:
-            return tf.sigmoid(tf.abs(ngram_logits[:, 0])) >= self.surest
-        return tf.reduce_max(tf.nn.softmax(ngram_logits), 1) >= self.surest
+            sure = tf.sigmoid(tf.abs(ngram_logits[:, 0]))
+        else:
+            sure = tf.reduce_max(tf.nn.softmax(ngram_logits), 1)
+        return (sure >= self.surest) & (tokens.row_lengths() >= (LONG if self.short else 0))
 
     def as_dict(self) -> dict[str, float | list[float]]:
         """What is stored with a model."""

@@ -9,6 +9,7 @@ from sentiment import files
 from sentiment.errors import log
 from sentiment.model.versions import DETAILS, load_details
 from sentiment.reviews.others import OTHERS, others
+from sentiment.reviews.truncation import SHORT
 
 NAME = "model_card.md"
 FIGURES = {"split", "reviews", "accuracy", "accuracy_interval_95", "calibration_error", "share_cut"}
@@ -154,10 +155,14 @@ def beside_encoder(mixture: dict[str, Any] | None) -> list[str]:
     if not mixture:
         return []
     weights = f"{mixture['encoder_weight']:.3f} and {mixture['ngram_weight']:.3f}"
-    return [
-        f"- beside the encoder a linear model of all of a review's words; their logits weigh "
-        f"{weights}, fitted on dev"
-    ]
+    weights += ", fitted on dev"
+    if isinstance(short := mixture.get("short"), list):
+        weights += (
+            f"; of texts up to {SHORT} tokens {short[0]:.3f} and {short[1]:.3f}, fitted on a "
+        )
+        weights += "tenth of the short texts of others"
+    what = "beside the encoder a linear model of all of a review's words"
+    return [f"- {what}; their logits weigh {weights}"]
 
 
 def sides_of(evaluations: list[dict[str, Any]]) -> list[str]:

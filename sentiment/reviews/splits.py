@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,10 @@ from sentiment.reviews import judgements, own_files, sources, written
 from sentiment.reviews.others import EVERY, others
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
+from sentiment.reviews.truncation import LONG
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
+WEIGHING = 10  # of those that are, one in so many is left for weighing the model's two sides
 HELD_OUT = 5  # of the short texts that others labelled, one in so many is not learnt from
 OWN = {"made-up": judgements.judgements, "written": written.written}
 OWN_MARKS = (judgements.MARK, written.MARK)
@@ -107,8 +109,15 @@ def limit(reviews: Reviews, examples: int, split_seed: int) -> Reviews:
     return reviews.take(sorted(chosen))
 
 
-def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params]:
-    """(the short texts of --also that are learnt from, the settings with what `auto` came to).
+class Also(NamedTuple):
+    """The short texts of --also, no text in both."""
+
+    learnt: Reviews | None = None  # what the model learns from
+    left: Reviews | None = None  # of other people, for weighing its two sides
+
+
+def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
+    """(the short texts of --also, the settings with what `auto` came to).
 
     Raises UserError with more than two labels, which they do not have, and where some of them are
     not to be had.
@@ -131,7 +140,18 @@ def load_also(params: Params, labels: list[str]) -> tuple[Reviews | None, Params
             raise UserError(f"{error}; or go without: --also {rest}") from None
         source = f"{found.source}, {some.source}" if found else some.source
         found = (found.join(some) if found else some)._replace(source=source)
-    return found, params
+    # Where the reviews are short themselves, dev says what short texts need.
+    reviews_are_long = params.data == "imdb" and params.max_length >= LONG
+    if not found or not params.ngrams or not reviews_are_long:
+        return Also(found), params
+    chance = [int(key[8:16], 16) % WEIGHING for key in found.ids]
+    left = [
+        not one and not key.endswith(OWN_MARKS) for one, key in zip(chance, found.ids, strict=True)
+    ]
+    learnt, others_left = (
+        found.take(row for row, one in enumerate(left) if one == wanted) for wanted in (False, True)
+    )
+    return Also(learnt, others_left if others_left.ids else None), params
 
 
 def but_own(reviews: Reviews) -> Reviews:

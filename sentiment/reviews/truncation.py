@@ -1,6 +1,10 @@
-"""Which tokens of a long review stay, and so what is dropped of it."""
+"""Which tokens of a long review stay, and so what is dropped of it; and which text is short."""
 
 from __future__ import annotations
+
+# Tokens that the encoder reads of a short text, at most, and of a review, at least: between them
+# a text is either by a part.
+SHORT, LONG = 32, 64
 
 
 def kept_tokens(max_length: int, truncation: str, head_share: float) -> tuple[int, int]:

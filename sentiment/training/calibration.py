@@ -47,53 +47,64 @@ def divide_logits(network: Any, temperature: float) -> None:
         variable.assign(variable / temperature)
 
 
-class Weights(NamedTuple):
-    """What both sides' logits weigh in the answer."""
+class Sides(NamedTuple):
+    """What both sides say of some texts, and what is to be said."""
 
-    encoder: float
-    ngrams: float
-    constant: np.ndarray  # [1], or [labels] of more than two
+    encoder: np.ndarray  # logits, float [N] or [N, labels]
+    ngrams: np.ndarray
+    short: np.ndarray  # float [N], from 0 of a review to 1 of a short text
+    labels: np.ndarray  # int [N]
+    of_rows: np.ndarray  # float [N]: what each text counts
+    group: np.ndarray  # int [N]: a number that it has in common with what belongs together
 
-    def mix(self, encoder: np.ndarray, ngrams: np.ndarray) -> np.ndarray:
-        mixed = self.encoder * encoder + self.ngrams * ngrams
-        return mixed + (self.constant[0] if mixed.ndim == 1 else self.constant)
+    def take(self, which: np.ndarray) -> Sides:
+        return Sides(*(one[which] for one in self))
+
+    def join(self, other: Sides) -> Sides:
+        return Sides(*(np.concatenate(both) for both in zip(self, other, strict=True)))
+
+    def mix(self, weights: np.ndarray) -> np.ndarray:
+        """Logits, weighed: [2, 2 + constants], for reviews and for short texts."""
+        of_texts = np.outer(1 - self.short, weights[0]) + np.outer(self.short, weights[1])
+        if self.encoder.ndim == 1:
+            return (
+                of_texts * np.stack([self.encoder, self.ngrams, np.ones_like(self.short)], 1)
+            ).sum(1)
+        encoder, ngrams = of_texts[:, :1] * self.encoder, of_texts[:, 1:2] * self.ngrams
+        return encoder + ngrams + of_texts[:, 2:]
 
 
-def fit_weights(
-    encoder: np.ndarray, ngrams: np.ndarray, labels: np.ndarray, of_rows: np.ndarray
-) -> Weights:
-    """The weights, not below 0, and the constant that give the least log-loss.
-
-    `of_rows`, float [N], is what each row counts.
+def fit_weights(sides: Sides, apart: bool = False) -> np.ndarray:
+    """float [2, 2 + constants]: for reviews, and for short texts where those are weighed `apart`,
+    the weights of the encoder and of the n-grams, not below 0, and the constant (or one a label of
+    more than two) that give the least log-loss.
     """
-    width = 1 if encoder.ndim == 1 else encoder.shape[1]
+    width = 1 if sides.encoder.ndim == 1 else sides.encoder.shape[1]
+    shape = (2 if apart else 1, 2 + width)
 
-    def loss(values: np.ndarray) -> float:
-        mixed = Weights(values[0], values[1], values[2:]).mix(encoder, ngrams)
-        return mean_loss(mixed, labels, of_rows)
+    def of(values: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(values.reshape(shape), (2, 2 + width))
 
     bounds = [(0, LARGEST_WEIGHT)] * 2 + [(-LARGEST_WEIGHT, LARGEST_WEIGHT)] * width
-    start = np.array([1.0, 0.0] + [0.0] * width)  # a side that says nothing stays at 0
-    found = optimize.minimize(loss, start, bounds=bounds, method="L-BFGS-B").x
-    return Weights(float(found[0]), float(found[1]), found[2:])
+    start = [1.0, 0.0] + [0.0] * width  # a side that says nothing stays at 0
+    found = optimize.minimize(
+        lambda values: mean_loss(sides.mix(of(values)), sides.labels, sides.of_rows),
+        np.array(start * shape[0]),
+        bounds=bounds * shape[0],
+        method="L-BFGS-B",
+    )
+    return of(found.x)
 
 
-def cross_fitted(
-    encoder: np.ndarray,
-    ngrams: np.ndarray,
-    labels: np.ndarray,
-    of_rows: np.ndarray,
-    review: np.ndarray,
-) -> np.ndarray:
-    """The mixed logits of each fifth, its weights fitted on the others. What is of the same
-    `review`, int [N], is in the same fifth.
+def cross_fitted(sides: Sides, apart: bool = False) -> np.ndarray:
+    """The mixed logits of each fifth, its weights fitted on the others. What is of the same group
+    is in the same fifth.
     """
-    mixed = np.zeros_like(encoder)
-    fold = (np.random.default_rng(0).permutation(review.max() + 1) % FOLDS)[review]
+    mixed = np.zeros_like(sides.encoder)
+    fold = (np.random.default_rng(0).permutation(sides.group.max() + 1) % FOLDS)[sides.group]
     for number in range(FOLDS):
-        rest, inside = fold != number, fold == number
-        weights = fit_weights(encoder[rest], ngrams[rest], labels[rest], of_rows[rest])
-        mixed[inside] = weights.mix(encoder[inside], ngrams[inside])
+        weights = fit_weights(sides.take(fold != number), apart)
+        mixed[fold == number] = sides.take(fold == number).mix(weights)
     return mixed
 
 

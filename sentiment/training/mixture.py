@@ -10,16 +10,17 @@ import tensorflow as tf
 
 from params import Params
 from sentiment.errors import log
-from sentiment.logits import mean_loss
+from sentiment.logits import mean_loss, predicted
 from sentiment.machine import slices
 from sentiment.model.classifier import Classifier, Preprocessing
-from sentiment.model.ngrams import Mixture, Ngrams
+from sentiment.model.ngrams import Mixture, Ngrams, shortness
 from sentiment.reviews.sentences import sentences
 from sentiment.reviews.sources import Reviews
-from sentiment.reviews.splits import but_own
+from sentiment.reviews.splits import Also, but_own
 from sentiment.training import linear
 from sentiment.training.calibration import (
     FAST_COST,
+    Sides,
     cross_fitted,
     describe,
     fit_temperature,
@@ -28,7 +29,11 @@ from sentiment.training.calibration import (
 )
 from sentiment.training.loss import balanced_weights
 
-SENTENCE_WEIGHT = 0.3  # of a sentence of dev, beside a review's 1, where both sides are weighed
+# What a sentence of dev counts, beside a review's 1, where both sides are weighed; and what it does
+# where there are short texts with labels of their own, which count 1 as well.
+SENTENCE_WEIGHT, BESIDE_OTHERS = 0.3, 0.05
+
+NONE = Also()
 
 
 def join(
@@ -37,13 +42,14 @@ def join(
     dev: Reviews,
     dev_logits: np.ndarray,
     params: Params,
-    also: Reviews | None = None,
+    also: Also = NONE,
 ) -> tuple[Classifier, dict[str, Any]]:
     """(the classifier with an n-gram side of `train`, what each side and both come to on dev).
 
     `dev_logits` are the encoder's, calibrated, [N] or [N, labels]. Both sides are weighed on dev
     and, where sentences are learnt from, on a sentence of each of its reviews too, so that short
-    texts have their say. Where both come to a higher loss on dev than the encoder alone, on a fifth
+    texts have their say; where some of `also` were left for it, short texts have weights of their
+    own. Where both come to a higher loss on dev than the encoder alone, on a fifth
     at a time, the classifier stays as it is.
     """
     started = time.time()
@@ -51,51 +57,68 @@ def join(
     count = 2 if dev_logits.ndim == 1 else dev_logits.shape[1]
     preprocessing, short = classifier.preprocessing, params.sentence_share > 0
     # "not" and "but" turn more round than three words: an n-gram side only gets worse of them.
-    also = also and but_own(also)
-    ngrams = linear.fit(train, preprocessing, count, params.seed, balanced, short, also)
-    side = logits(ngrams, dev, preprocessing)
+    learnt, short_dev = also.learnt and but_own(also.learnt), also.left
+    ngrams = linear.fit(train, preprocessing, count, params.seed, balanced, short, learnt)
+    side, how_short = read(ngrams, dev, preprocessing)
     temperature = fit_temperature(side, dev.labels)
-    side = side / temperature
     for variable in (ngrams.table, ngrams.constant):
         variable.assign(variable / temperature)
-    encoder, sides, labels = dev_logits, side, dev.labels
-    review = np.arange(len(dev.ids))
+    number = np.arange(len(dev.ids))
+    sides = Sides(dev_logits, side / temperature, how_short, dev.labels, number * 0 + 1.0, number)
+
+    def join_short(texts: Reviews, counts_as: float, group: list[int]) -> Sides:
+        side, how_short = read(ngrams, texts, preprocessing)
+        rows = np.full(len(group), counts_as)
+        said = encoder_logits(classifier, texts)
+        return sides.join(Sides(said, side, how_short, texts.labels, rows, np.array(group)))
+
     if short and len((some := sentences(dev)).ids):
         row_of = {key: row for row, key in enumerate(dev.ids)}
-        review = np.append(review, [row_of[key] for key in some.ids])
-        labels = np.append(labels, some.labels)
-        encoder = np.concatenate([encoder, encoder_logits(classifier, some)])
-        sides = np.concatenate([sides, logits(ngrams, some, preprocessing)])
-    of_rows = np.where(np.arange(len(labels)) < len(dev.ids), 1, SENTENCE_WEIGHT)
+        weight = BESIDE_OTHERS if short_dev else SENTENCE_WEIGHT
+        sides = join_short(some, weight, [row_of[key] for key in some.ids])
+    if short_dev:
+        first = len(dev.ids)
+        sides = join_short(short_dev, 1.0, list(range(first, first + len(short_dev.ids))))
     if balanced:
-        of_rows = of_rows * balanced_weights(dev.labels, count)[labels]
+        of_rows = sides.of_rows * balanced_weights(dev.labels, count)[sides.labels]
+        sides = sides._replace(of_rows=of_rows)
+    every = cross_fitted(sides, apart=bool(short_dev))
     here = slice(len(dev.ids))  # the whole reviews
-    mixed = cross_fitted(encoder, sides, labels, of_rows, review)[here]
+    mixed, side, of_rows = every[here], sides.ngrams[here], sides.of_rows[here]
     found: dict[str, Any] = {
         name: describe(one, dev.labels)
         for name, one in (("encoder", dev_logits), ("ngrams", side), ("both", mixed))
     }
     found["seconds"] = time.time() - started
-    alone, side_alone, together = (
-        f"{found[name]['dev_accuracy']:.4f}" for name in ("encoder", "ngrams", "both")
-    )
     log(
-        f"n-gram side: dev accuracy of the encoder alone {alone}, of it alone {side_alone}, of "
-        f"both {together} (each fifth weighed by the others); fitted in {found['seconds']:.0f} s"
+        f"n-gram side: dev accuracy of {three(dev_logits, side, mixed, dev.labels)} (each fifth "
+        f"weighed by the others); fitted in {found['seconds']:.0f} s"
     )
-    weights = fit_weights(encoder, sides, labels, of_rows)
-    losses = [mean_loss(one, dev.labels, of_rows[here]) for one in (mixed, dev_logits)]
-    if losses[0] >= losses[1] or not weights.ngrams:
+    if short_dev:
+        rest = slice(-len(short_dev.ids), None)
+        said = three(sides.encoder[rest], sides.ngrams[rest], every[rest], short_dev.labels)
+        log(f"on {len(short_dev.ids):,} short texts of --also that were left for this: {said}")
+    weights = fit_weights(sides, apart=bool(short_dev))
+    losses = [mean_loss(one, dev.labels, of_rows) for one in (mixed, dev_logits)]
+    if losses[0] >= losses[1] or not weights[0, 1]:
         log("it adds nothing on dev: its weight is 0, and it is left out of the model")
         return classifier, found | {"mixture": None}
-    surest, share = surest_from(mixed, side, of_rows[here])
-    mixture = Mixture(ngrams, weights.encoder, weights.ngrams, weights.constant.tolist(), surest)
+    surest, share = surest_from(mixed, side, of_rows)
+    (encoder, ngram, *constant), of_short = weights.tolist()
+    mixture = Mixture(ngrams, encoder, ngram, constant, surest, of_short if short_dev else None)
+    apart = f" (of short texts {of_short[0]:.3f} and {of_short[1]:.3f})" if short_dev else ""
     log(
-        f"weights: encoder {weights.encoder:.3f}, n-grams {weights.ngrams:.3f}; for at most "
-        f"{FAST_COST:.2%} of accuracy {share:.0%} of dev can be answered without the encoder"
+        f"weights: encoder {encoder:.3f}, n-grams {ngram:.3f}{apart}; for at most {FAST_COST:.2%} "
+        f"of accuracy {share:.0%} of dev can be answered without the encoder"
     )
     found |= {"share_early": share, "mixture": mixture.as_dict()}
     return classifier._replace(mixture=mixture), found
+
+
+def three(encoder: np.ndarray, ngrams: np.ndarray, both: np.ndarray, labels: np.ndarray) -> str:
+    """The accuracies of logits, in words."""
+    found = [f"{np.mean(predicted(one) == labels):.4f}" for one in (encoder, ngrams, both)]
+    return "the encoder alone {}, of it alone {}, of both {}".format(*found)
 
 
 def encoder_logits(classifier: Classifier, reviews: Reviews) -> np.ndarray:
@@ -109,9 +132,22 @@ def encoder_logits(classifier: Classifier, reviews: Reviews) -> np.ndarray:
     return found[:, 0] if found.shape[1] == 1 else found
 
 
+def read(
+    ngrams: Ngrams, reviews: Reviews, preprocessing: Preprocessing
+) -> tuple[np.ndarray, np.ndarray]:
+    """(what the n-gram side says alone, float32 [N], or [N, labels] of more than two; `shortness`,
+    float32 [N]).
+    """
+
+    def one(text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        tokens = preprocessing.tokens(text)
+        return ngrams(tokens), shortness(preprocessing.packed(tokens)["input_mask"])
+
+    parts = slices(reviews.texts).batch(256).map(one, tf.data.AUTOTUNE).as_numpy_iterator()
+    found, short = map(np.concatenate, zip(*parts, strict=True))
+    return (found[:, 0] if ngrams.width == 1 else found), short
+
+
 def logits(ngrams: Ngrams, reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
     """float32 [N], or [N, labels] of more than two: what the n-gram side says alone."""
-    texts = slices(reviews.texts).batch(256)
-    parts = texts.map(lambda text: ngrams(preprocessing.tokens(text)), tf.data.AUTOTUNE)
-    found = np.concatenate(list(parts.as_numpy_iterator()))
-    return found[:, 0] if ngrams.width == 1 else found
+    return read(ngrams, reviews, preprocessing)[0]
