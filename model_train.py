@@ -92,7 +92,8 @@ def main() -> int:
 
     # Training, from where it was cut off if it was.
     home = Path(params.model_folder)
-    backup = Backup(params, sources.digest(train) + sources.digest(dev))
+    learnt_from = filter(None, (train, dev, also.learnt))
+    backup = Backup(params, "".join(map(sources.digest, learnt_from)))
     if target := versions.of_run(home, backup.run):  # it was cut off after that
         log("this run was finished already, but for its card")
         return finish(target, backup)

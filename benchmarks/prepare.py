@@ -135,7 +135,9 @@ def mixture(params: Any, preprocessing: Any) -> Any:
     stored = common.ROOT / "results" / "presets" / "default-0.json"
     found = json.loads(stored.read_text(encoding="utf-8"))["train"]["sides"]["mixture"]
     also, _ = splits.load_also(params, ["neg", "pos"])
-    side = linear.fit(train, preprocessing, 2, params.seed, False, True, also.learnt)
+    side = linear.fit(
+        train, preprocessing, 2, params.seed, False, True, splits.but_own(also.learnt)
+    )
     return Mixture(side, **found)
 
 

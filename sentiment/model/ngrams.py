@@ -88,7 +88,7 @@ class Mixture(NamedTuple):
             sure = tf.sigmoid(tf.abs(ngram_logits[:, 0]))
         else:
             sure = tf.reduce_max(tf.nn.softmax(ngram_logits), 1)
-        return (sure >= self.surest) & (tokens.row_lengths() >= (LONG if self.short else 0))
+        return (sure >= self.surest) & (tokens.row_lengths() + 2 >= (LONG if self.short else 0))
 
     def as_dict(self) -> dict[str, float | list[float]]:
         """What is stored with a model."""

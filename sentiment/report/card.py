@@ -160,7 +160,7 @@ def beside_encoder(mixture: dict[str, Any] | None) -> list[str]:
         weights += (
             f"; of texts up to {SHORT} tokens {short[0]:.3f} and {short[1]:.3f}, fitted on a "
         )
-        weights += "tenth of the short texts of others"
+        weights += "tenth of these sentences of other people, not learnt from, and on dev's"
     what = "beside the encoder a linear model of all of a review's words"
     return [f"- {what}; their logits weigh {weights}"]
 

@@ -22,8 +22,8 @@ from sentiment.reviews.sources import Reviews
 from sentiment.reviews.truncation import LONG
 
 FILE = ("text_column", "label_column", "delimiter", "encoding", "quoting")  # how one is read
-WEIGHING = 10  # of those that are, one in so many is left for weighing the model's two sides
 HELD_OUT = 5  # of the short texts that others labelled, one in so many is not learnt from
+WEIGHING = 10  # of the rest, one in so many is left for weighing the model's two sides
 OWN = {"made-up": judgements.judgements, "written": written.written}
 OWN_MARKS = (judgements.MARK, written.MARK)
 LABELLED = {"rotten-tomatoes": sources.load_rotten_tomatoes, "rated": sources.load_rated}
@@ -148,10 +148,10 @@ def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
     left = [
         not one and not key.endswith(OWN_MARKS) for one, key in zip(chance, found.ids, strict=True)
     ]
-    learnt, others_left = (
+    learnt, kept = (
         found.take(row for row, one in enumerate(left) if one == wanted) for wanted in (False, True)
     )
-    return Also(learnt, others_left if others_left.ids else None), params
+    return Also(learnt, kept if kept.ids else None), params
 
 
 def but_own(reviews: Reviews) -> Reviews:

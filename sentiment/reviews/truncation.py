@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-# Tokens that the encoder reads of a short text, at most, and of a review, at least: between them
-# a text is either by a part.
+# Tokens that the encoder reads of a short text, at most, and of a review, at least, [CLS] and [SEP]
+# included: between them a text is either by a part.
 SHORT, LONG = 32, 64
 
 

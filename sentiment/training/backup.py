@@ -25,10 +25,10 @@ DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFil
 KEPT = 2  # states: the newest, and the one before it should that one be damaged
 PROGRESS = "progress"  # the member that holds JSON
 PREFIX = ".training-"
-# Settings that a run may go on without: any number of devices takes the same steps, and the
-# reviews are known by their digest, wherever they and the encoder lie.
-ELSEWHERE = {"strategy", "data", "dev_data", "source"}
-ELSEWHERE |= {"data_folder", "encoder_folder", "model_folder"}
+# Settings that a run may go on without: any number of devices takes the same steps, and what is
+# learnt from is known by its digest, wherever it and the encoder lie.
+NOT_IN_KEY = {"strategy", "data", "dev_data", "source"}
+NOT_IN_KEY |= {"data_folder", "encoder_folder", "model_folder"}
 Arrays = dict[str, np.ndarray]
 
 
@@ -37,7 +37,7 @@ class Backup:
 
     def __init__(self, params: Params, digest: str) -> None:
         """Raises UserError where another process trains with the same settings and data."""
-        settings = {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
+        settings = {name: value for name, value in vars(params).items() if name not in NOT_IN_KEY}
         state = json.dumps([FORMAT, settings, digest], sort_keys=True)
         key = hashlib.sha256(state.encode()).hexdigest()[:12]
         self.folder = Path(params.model_folder) / f"{PREFIX}{key}"

@@ -35,5 +35,5 @@ def balanced_weights(labels: np.ndarray, count: int) -> np.ndarray:
     """float32 [count]: what makes every label count alike, with a mean of 1 over the texts
     (King and Zeng 2001, "Logistic Regression in Rare Events Data").
     """
-    found = np.bincount(labels, minlength=count)
+    found = np.maximum(np.bincount(labels, minlength=count), 1)  # of none it weighs none
     return (len(labels) / (count * found)).astype(np.float32)

@@ -29,9 +29,8 @@ from sentiment.training.calibration import (
 )
 from sentiment.training.loss import balanced_weights
 
-# What a sentence of dev counts, beside a review's 1, where both sides are weighed; and what it does
-# where there are short texts with labels of their own, which count 1 as well.
-SENTENCE_WEIGHT, BESIDE_OTHERS = 0.3, 0.05
+SENTENCE_WEIGHT = 0.3  # of a sentence of dev, beside a review's 1, where both sides are weighed
+OF_THOSE = 0.4  # what all of them count of short texts with labels of their own, if there are some
 
 NONE = Also()
 
@@ -56,32 +55,35 @@ def join(
     balanced = params.class_weight == "balanced"
     count = 2 if dev_logits.ndim == 1 else dev_logits.shape[1]
     preprocessing, short = classifier.preprocessing, params.sentence_share > 0
-    # "not" and "but" turn more round than three words: an n-gram side only gets worse of them.
+    # "not" and "but" turn more round than three words: of made-up ones it only got worse.
     learnt, short_dev = also.learnt and but_own(also.learnt), also.left
     ngrams = linear.fit(train, preprocessing, count, params.seed, balanced, short, learnt)
+
+    def counting(each: float, labels: np.ndarray) -> np.ndarray:
+        return each * (
+            balanced_weights(labels, count)[labels] if balanced else np.ones(len(labels))
+        )
+
     side, how_short = read(ngrams, dev, preprocessing)
     temperature = fit_temperature(side, dev.labels)
     for variable in (ngrams.table, ngrams.constant):
         variable.assign(variable / temperature)
     number = np.arange(len(dev.ids))
-    sides = Sides(dev_logits, side / temperature, how_short, dev.labels, number * 0 + 1.0, number)
+    of_rows = counting(1.0, dev.labels)
+    sides = Sides(dev_logits, side / temperature, how_short, dev.labels, of_rows, number)
 
     def join_short(texts: Reviews, counts_as: float, group: list[int]) -> Sides:
         side, how_short = read(ngrams, texts, preprocessing)
-        rows = np.full(len(group), counts_as)
-        said = encoder_logits(classifier, texts)
-        return sides.join(Sides(said, side, how_short, texts.labels, rows, np.array(group)))
+        said, of_rows = encoder_logits(classifier, texts), counting(counts_as, texts.labels)
+        return sides.join(Sides(said, side, how_short, texts.labels, of_rows, np.array(group)))
 
     if short and len((some := sentences(dev)).ids):
         row_of = {key: row for row, key in enumerate(dev.ids)}
-        weight = BESIDE_OTHERS if short_dev else SENTENCE_WEIGHT
+        weight = OF_THOSE * len(short_dev.ids) / len(some.ids) if short_dev else SENTENCE_WEIGHT
         sides = join_short(some, weight, [row_of[key] for key in some.ids])
     if short_dev:
         first = len(dev.ids)
         sides = join_short(short_dev, 1.0, list(range(first, first + len(short_dev.ids))))
-    if balanced:
-        of_rows = sides.of_rows * balanced_weights(dev.labels, count)[sides.labels]
-        sides = sides._replace(of_rows=of_rows)
     every = cross_fitted(sides, apart=bool(short_dev))
     here = slice(len(dev.ids))  # the whole reviews
     mixed, side, of_rows = every[here], sides.ngrams[here], sides.of_rows[here]
