@@ -118,7 +118,7 @@ def make(content: dict[str, Any]) -> list[str]:
         table([*head, "95 % interval", "mean change"], rows),
         "<p>The higher the share, the better. Where a sentence of praise or blame moves little, "
         "look at how much of a review is read (max length, truncation); where “not” does, train "
-        "with single sentences and with --also made-up,written.</p>",
+        "with single sentences, made-up judgements and written texts.</p>",
     ]
 
 
