@@ -91,8 +91,12 @@ def test_what_short_texts_of_others_give_is_of_their_runs():
         found.append(json.loads(path.read_text(encoding="utf-8")))
     text = " ".join(README.split())
     steps = [-(-one["train"]["train_sentences"] // 64) for one in found]  # of 64 short texts
-    assert f"in {steps[0]} and {steps[1]} steps" in text
+    assert f"with {steps[0]} and {steps[1]} steps" in text
     for split in ("short-texts", "unseen-texts", "rotten-tomatoes", "test"):
         before, after = (f"{one['evaluations'][split]['accuracy']:.4f}" for one in found)
         assert f"from {before} to {after} on " in text
-    assert f"{found[1]['evaluations']['rated']['accuracy']:.4f} of" in text
+    assert f"it has {found[1]['evaluations']['rated']['accuracy']:.4f} of" in text
+    (path,) = (ROOT / "results" / "judgements").glob("default-*.json")
+    default = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
+    for split in ("test", "rotten-tomatoes", "rated", "short-texts", "unseen-texts"):
+        assert f"{default[split]['accuracy']:.4f} of " in text
