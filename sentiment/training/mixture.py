@@ -32,8 +32,6 @@ from sentiment.training.loss import balanced_weights
 SENTENCE_WEIGHT = 0.3  # of a sentence of dev, beside a review's 1, where both sides are weighed
 OF_THOSE = 0.4  # what all of them count of short texts with labels of their own, if there are some
 
-NONE = Also()
-
 
 def join(
     classifier: Classifier,
@@ -41,15 +39,15 @@ def join(
     dev: Reviews,
     dev_logits: np.ndarray,
     params: Params,
-    also: Also = NONE,
+    also: Also,
 ) -> tuple[Classifier, dict[str, Any]]:
     """(the classifier with an n-gram side of `train`, what each side and both come to on dev).
 
     `dev_logits` are the encoder's, calibrated, [N] or [N, labels]. Both sides are weighed on dev
     and, where sentences are learnt from, on a sentence of each of its reviews too, so that short
     texts have their say; where some of `also` were left for it, short texts have weights of their
-    own. Where both come to a higher loss on dev than the encoder alone, on a fifth
-    at a time, the classifier stays as it is.
+    own. Where both come to a higher loss on dev than the encoder alone, on a fifth at a time, the
+    classifier stays as it is.
     """
     started = time.time()
     balanced = params.class_weight == "balanced"
@@ -99,7 +97,7 @@ def join(
     if short_dev:
         rest = slice(-len(short_dev.ids), None)
         said = three(sides.encoder[rest], sides.ngrams[rest], every[rest], short_dev.labels)
-        log(f"on {len(short_dev.ids):,} short texts of --also that were left for this: {said}")
+        log(f"on {len(short_dev.ids):,} short texts of --also that were left for it: of {said}")
     weights = fit_weights(sides, apart=bool(short_dev))
     losses = [mean_loss(one, dev.labels, of_rows) for one in (mixed, dev_logits)]
     if losses[0] >= losses[1] or not weights[0, 1]:
@@ -118,9 +116,9 @@ def join(
 
 
 def three(encoder: np.ndarray, ngrams: np.ndarray, both: np.ndarray, labels: np.ndarray) -> str:
-    """The accuracies of logits, in words."""
+    """Accuracies in words, for what begins with "accuracy of"."""
     found = [f"{np.mean(predicted(one) == labels):.4f}" for one in (encoder, ngrams, both)]
-    return "the encoder alone {}, of it alone {}, of both {}".format(*found)
+    return "the encoder alone {}, of the n-grams alone {}, of both {}".format(*found)
 
 
 def encoder_logits(classifier: Classifier, reviews: Reviews) -> np.ndarray:
@@ -148,8 +146,3 @@ def read(
     parts = slices(reviews.texts).batch(256).map(one, tf.data.AUTOTUNE).as_numpy_iterator()
     found, short = map(np.concatenate, zip(*parts, strict=True))
     return (found[:, 0] if ngrams.width == 1 else found), short
-
-
-def logits(ngrams: Ngrams, reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
-    """float32 [N], or [N, labels] of more than two: what the n-gram side says alone."""
-    return read(ngrams, reviews, preprocessing)[0]
