@@ -215,6 +215,42 @@ def test_signal_finishes_the_step_backs_up_and_says_where_it_goes_on(
     assert_same(found, weights, run.whole)
 
 
+@pytest.mark.parametrize(
+    "at, said",
+    [
+        (3, "; there is no backup: the same command begins anew"),
+        (8, ", which is not backed up: the same command goes on after step 5"),
+        (15, ", which is not backed up: the same command goes on after step 10"),
+    ],
+)
+def test_stop_whose_backup_cannot_be_written_says_where_the_same_command_goes_on(
+    run, tmp_path, monkeypatch, at, said
+):
+    whole, write = fit.Watch.on_train_batch_end, backup.files.replacing
+
+    def interrupted(watch, *arguments):
+        if watch.step == at - 1:
+            signal.raise_signal(signal.SIGTERM)
+        whole(watch, *arguments)
+
+    @contextmanager
+    def full(path):
+        with write(path) as temporary:
+            yield temporary
+            if path.name == f"state-{at:09d}.npz":
+                raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(fit.Watch, "on_train_batch_end", interrupted)
+        patch.setattr(backup.files, "replacing", full)
+        with pytest.raises(Stopped) as stop:
+            run(home=tmp_path)
+    assert str(stop.value) == f"stopped at step {at} of 30{said}"
+    found, weights = run(home=tmp_path)
+    assert found.continued_at == at - 1 - (at - 1) % 5
+    assert_same(found, weights, run.whole)
+
+
 def test_two_trainings_with_the_same_settings_do_not_share_a_backup(tmp_path):
     params = dataclasses.replace(SETTINGS, model_folder=str(tmp_path))
     first = Backup(params, "data")

@@ -60,8 +60,8 @@ class Backup:
                 )
 
     def save(self, step: int, progress: dict[str, Any], arrays: Arrays) -> None:
-        """Write the state at a step, and forget all but the newest ones. A state that cannot be
-        written is said: training goes on without it.
+        """Write the state at a step, and forget all but the newest ones. One that cannot be written
+        is said; `kept_at` tells what there is.
         """
         content = np.frombuffer(json.dumps(progress | {"step": step}).encode(), np.uint8)
         try:
@@ -71,10 +71,16 @@ class Backup:
             for old in self.states()[KEPT:]:
                 old.unlink()
         except OSError as error:
+            step_kept = self.kept_at()
+            kept = f"the newest is of step {step_kept:,}" if step_kept else "there is none"
             log(
                 f"no backup at step {step:,}: cannot write to {self.folder} ({error.strerror}); "
-                "training goes on, and the next backup is tried again"
+                f"{kept}, and the next is tried again"
             )
+
+    def kept_at(self) -> int:
+        """The step of the newest state, 0 without one."""
+        return max((int(path.stem.removeprefix("state-")) for path in self.states()), default=0)
 
     def states(self) -> list[Path]:
         """The states that are there, the newest first."""

@@ -205,11 +205,15 @@ class Watch(tf_keras.callbacks.Callback):
     def stop_if_asked(self) -> None:
         if self.asked:
             total = self.steps * self.settings.epochs
-            raise Stopped(
-                self.asked[0],
-                f"stopped at step {self.step:,} of {total:,}, which is backed up: the same command "
-                "goes on from there",
-            )
+            here = f"stopped at step {self.step:,} of {total:,}"
+            kept = self.backup.kept_at() if distribution.is_chief(self.strategy) else self.step
+            if kept == self.step:
+                here += ", which is backed up: the same command goes on from there"
+            elif kept:
+                here += f", which is not backed up: the same command goes on after step {kept:,}"
+            else:
+                here += "; there is no backup: the same command begins anew"
+            raise Stopped(self.asked[0], here)
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         self.began = time.time()
