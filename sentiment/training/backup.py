@@ -19,16 +19,13 @@ import numpy as np
 from params import Params
 from sentiment import files
 from sentiment.errors import log
+from sentiment.training.distribution import of_run
 
 FORMAT = 2  # of a state; one of another format is never taken for this one
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
 KEPT = 2  # states: the newest, and the one before it should that one be damaged
 PROGRESS = "progress"  # the member that holds JSON
 PREFIX = ".training-"
-# Settings that a run may go on without: any number of devices takes the same steps, and what is
-# learnt from is known by its digest, wherever it and the encoder lie.
-NOT_IN_KEY = {"strategy", "data", "dev_data", "source"}
-NOT_IN_KEY |= {"data_folder", "encoder_folder", "model_folder"}
 Arrays = dict[str, np.ndarray]
 
 
@@ -37,8 +34,7 @@ class Backup:
 
     def __init__(self, params: Params, digest: str) -> None:
         """Raises UserError where another process trains with the same settings and data."""
-        settings = {name: value for name, value in vars(params).items() if name not in NOT_IN_KEY}
-        state = json.dumps([FORMAT, settings, digest], sort_keys=True)
+        state = json.dumps([FORMAT, of_run(params), digest], sort_keys=True)
         key = hashlib.sha256(state.encode()).hexdigest()[:12]
         self.folder = Path(params.model_folder) / f"{PREFIX}{key}"
         self.folder.mkdir(parents=True, exist_ok=True)

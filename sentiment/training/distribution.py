@@ -6,7 +6,6 @@ On one device nothing here does anything. Who the workers of several machines ar
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import io
 import json
@@ -19,7 +18,15 @@ from sentiment.errors import UserError, log
 if TYPE_CHECKING:
     import numpy as np
 
-ELSEWHERE = ("data", "dev_data", "strategy", "device", "backup_steps")  # may differ by worker
+# Settings that may change before a run goes on, and differ between its workers: any number of
+# devices takes the same steps, and what is learnt from is known by its content, wherever it lies.
+ELSEWHERE = {"strategy", "device", "backup_steps", "data", "dev_data", "source"}
+ELSEWHERE |= {"data_folder", "encoder_folder", "model_folder"}
+
+
+def of_run(params: Params) -> dict[str, Any]:
+    """The settings that make a run this one and no other."""
+    return {name: value for name, value in vars(params).items() if name not in ELSEWHERE}
 
 
 def on_this_machine(params: Params) -> Any:
@@ -205,11 +212,7 @@ def require_same(strategy: Any, params: Params, seen: Any) -> None:
     """Raises UserError in a worker whose settings, or whose reviews (`seen` is any JSON of them),
     are not the chief's.
     """
-    own = {
-        name: value
-        for name, value in dataclasses.asdict(params).items()
-        if name not in ELSEWHERE and not name.endswith("_folder")
-    }
+    own = of_run(params)
     text = json.dumps([own, seen], sort_keys=True)
     chiefs = json.loads(from_chief(strategy, text.encode()))
     if chiefs == json.loads(text):
