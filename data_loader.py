@@ -65,25 +65,25 @@ class Lessons(NamedTuple):
 def make_lessons(
     reviews: Reviews, preprocessing: Preprocessing, params: Params, also: Reviews | None = None
 ) -> Lessons:
-    """What a training learns from: `reviews`, and in each epoch the short texts `also` and
-    --sentence-share sentences of each, the next ones every time, at last the first ones again.
+    """What a training learns from: `reviews`, and in each epoch the short texts `also`, so many
+    times, and --sentence-share sentences of each, the next every time, in the end the first again.
     """
+    also = also and also.take([*range(len(also.ids))] * params.also_passes)
     wanted = round(len(reviews.ids) * params.sentence_share)
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
     texts = reviews
     for epoch in range(params.epochs):
         for number in rounds:
             left = wanted - number * len(reviews.ids)
-            some = limit(reviews, left, params.split_seed)
-            more = sentences(some, number, epoch * len(rounds))
+            more = sentences(limit(reviews, left, params.split_seed), number, epoch * len(rounds))
             shown = [beside(text, str(params.split_seed)) for text in more.texts]
             texts = texts.join(more._replace(texts=shown))
         texts = texts.join(also) if also else texts
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
         others = f" and {len(also.ids):,} other short texts ({also.source})" if also else ""
-        own = found - len(also.ids if also else ())
-        log(f"besides, in each epoch: {own:,} single sentences of these reviews{others}")
+        own = f"{found - len(also.ids if also else ()):,} single sentences of these reviews"
+        log(f"besides, in each epoch: {own}{others}")
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 
@@ -115,8 +115,7 @@ def epoch_tokens(lessons: Lessons, epochs: int) -> list[int]:
 def train_batches(lessons: Lessons, params: Params, first_epoch: int = 0) -> tf.data.Dataset:
     """All epochs' batches: ({int32 [batch, longest]}, float32 [batch]).
 
-    The order is a function of (seed, epoch). No text is dropped; an epoch's last batch in the
-    sorted order may be smaller.
+    The order is a function of (seed, epoch). No text is dropped; a last batch may be smaller.
     """
 
     def epoch(number: tf.Tensor) -> tf.data.Dataset:
