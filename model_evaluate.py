@@ -3,7 +3,7 @@
     python model_evaluate.py                       # dev: exactly the reviews held out at training
     python model_evaluate.py --split test --report # the 25,000 official test reviews of IMDB
     python model_evaluate.py --split rated         # sentences about goods and tweets, not learnt
-    python model_evaluate.py --data my.csv         # a file of your own: CSV, TSV, JSONL or Parquet
+    python model_evaluate.py --data my.csv         # a file of your own, of any kind that trains
     python model_evaluate.py --compare saved_model/1   # the newest model against another
     python model_evaluate.py --robustness          # do typos, names or places change its answers?
     python model_evaluate.py --target-precision 0.97 --save    # a new version, a new threshold
@@ -16,8 +16,8 @@ saved_model/<number>-evaluation/<split>.json and <split>-predictions.csv, <split
 the file's name. With --report also a page to look at, <split>-report.html, and the same as JSON
 and CSV. --robustness changes at most 1,000 of the reviews in ways that must not matter, and in some
 that must. Scores that are there for the same model and data are used again.
-Takes about a minute for dev and 3 for test on 2 CPU cores with the default model, --report half a
-minute more and --robustness up to 3.
+With the default model on 2 CPU cores with bfloat16 it takes about a minute for dev and 3 for test,
+on older ones 4 and 16; --report half a minute more and --robustness up to 3.
 """
 
 import argparse

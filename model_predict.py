@@ -7,12 +7,12 @@
     python model_predict.py                            # on a terminal: five examples
 
 Prints a line a review: the text, its score (the probability of the positive label) and its label;
-with --json a line of JSON. --input takes a CSV, TSV, JSONL, Parquet or text file (a review a line),
-or - for lines on standard input. --output writes CSV, TSV, JSONL or Parquet, by its ending; without
-it, JSONL goes to standard output. The input's columns stay as they are; label, probability, cut
-(whether the review was longer than the model reads) and error are added, as predicted_label and so
-on where the input has a column of that name. A file of any size is scored in little memory, and
---resume goes on with one that was cut off.
+with --json a line of JSON. --input takes a CSV, TSV, JSON, JSONL, Parquet or text file (a review a
+line), or - for lines on standard input. --output writes CSV, TSV, JSONL or Parquet, by its ending;
+without it, JSONL goes to standard output. The input's columns stay as they are; label, probability,
+cut (whether the review was longer than the model reads), note (what it cannot read) and error are
+added, as predicted_label and so on where the input has a column of that name. A file of any size
+is scored in little memory, and --resume goes on with one that was cut off.
 Needs a model in saved_model/ and, of the packages, tensorflow, tensorflow-text and numpy only
 (pyarrow for Parquet). Takes a few seconds, most of them TensorFlow's start.
 Exit codes: 0 all answered; 1 some refused, the others answered; 2 nothing answered.

@@ -4,9 +4,9 @@
     python benchmarks/cold_start.py --model-folder saved_model --runs 9
 
 Each round runs, one after the other: `python model_predict.py "a gem"`, the same one-liner with
-transformers' pipeline on the same weights, and bare `import tensorflow, tensorflow_text`, which is
-the least that anything with TensorFlow can take. A first round warms the disk cache and is not
-counted. Without --model-folder an untrained export is used: its start takes the same time. Needs
+transformers' pipeline on the same weights, and bare `import tensorflow, tensorflow_text`, with
+which other programs for TensorFlow begin. A first round warms the disk cache and is not counted.
+Without --model-folder an untrained export is used: its start takes the same time. Needs
 requirements-bench.txt. Writes results/cold_start.json. Takes 2 minutes.
 """
 

@@ -261,7 +261,7 @@ def tried() -> str:
         runs = max(map(len, groups.values()))
         above = "`quick` without made-up judgements (`--also rotten-tomatoes`), with them, with "
         above += "rated sentences too and fewer single sentences of reviews, and with texts "
-        above += "written one by one; then `default` with all of these; "
+        above += "written one by one; then `default` with all of these, and with fewer sentences; "
         above += "one run each:" if runs == 1 else f"{runs} runs each:"
         table = f"{above}\n\n{sides_table(groups, list(SPLITS))}\n\n{conditions(groups)}"
         parts += ["### Short texts with labels of their own", table]

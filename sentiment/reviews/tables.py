@@ -1,4 +1,4 @@
-"""Tables of reviews of any size, read row by row: CSV, TSV, JSONL, Parquet, or lines of text.
+"""Tables of reviews of any size, read row by row: CSV, TSV, JSON, JSONL, Parquet, or lines of text.
 
 A row that cannot be used is never dropped here: it comes with the reason. A blank line is a row of
 `text` alone.
