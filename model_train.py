@@ -86,8 +86,7 @@ def main() -> int:
     precision, difference = layers.check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
     lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also.learnt)
-    last_epoch = data_loader.train_batches(lessons, params, params.epochs - 1)
-    padding = summary.padding_share(last_epoch)
+    padding = summary.padding_share(data_loader.train_batches(lessons, params, params.epochs - 1))
     log(f"padding: {padding:.1%} of all tokens in training batches")
 
     # Training, from where it was cut off if it was.
@@ -184,8 +183,7 @@ def read_settings() -> Params:
     params, _ = command_line.parse(parser)
     is_try = params.train_examples or params.dev_examples
     if is_try and not any(word.startswith("--model-folder") for word in sys.argv):
-        folder = str(Path(params.model_folder) / "quick")
-        params = dataclasses.replace(params, model_folder=folder)
+        params = dataclasses.replace(params, model_folder=str(Path(params.model_folder, "quick")))
     return params
 
 

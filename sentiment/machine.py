@@ -9,6 +9,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import resource
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -195,10 +196,12 @@ def has_bfloat16() -> bool:
 
 
 def record(device: str, precision: str) -> dict[str, Any]:
-    """Device, precision and versions, for every result that a script writes."""
+    """Device, precision, peak memory and versions, for every result that a script writes."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS, KiB elsewhere
     return {
         "device": device,
         "precision": precision,
+        "peak_memory_gb": round(peak * (1 if sys.platform == "darwin" else 1024) / 1e9, 2),
         "python": platform.python_version(),
         "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
     }

@@ -63,7 +63,9 @@ def test_training_keeps_the_best_epoch_and_writes_each(trained):
 def test_results_carry_their_conditions(trained):
     results = read_json(trained.folder / "results.json")
     assert results["train_seconds"] and results["train_texts_per_second"]
-    assert set(results["machine"]) == {"device", "precision", "python", "versions"}
+    known = {"device", "precision", "peak_memory_gb", "python", "versions"}
+    assert set(results["machine"]) == known
+    assert 0.1 < results["machine"]["peak_memory_gb"] < 100  # TensorFlow alone takes 0.3
     assert results["settings"]["learning_rate"] == 3e-3
     assert results["settings"]["seed"] == 0 and results["skipped_rows"] == 0
     rows = [(text, int(label == "pos")) for text, label in trained.rows]
