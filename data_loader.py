@@ -68,7 +68,7 @@ def make_lessons(
     """What a training learns from: `reviews`, and in each epoch the short texts `also`, so many
     times, and --sentence-share sentences of each, the next every time, in the end the first again.
     """
-    also = also and also.take([*range(len(also.ids))] * params.also_passes)
+    repeated = also and also.take([*range(len(also.ids))] * params.also_passes)
     wanted = round(len(reviews.ids) * params.sentence_share)
     rounds = range(-(-wanted // len(reviews.ids)))  # a sentence of each review is one
     texts = reviews
@@ -78,12 +78,12 @@ def make_lessons(
             more = sentences(limit(reviews, left, params.split_seed), number, epoch * len(rounds))
             shown = [beside(text, str(params.split_seed)) for text in more.texts]
             texts = texts.join(more._replace(texts=shown))
-        texts = texts.join(also) if also else texts
+        texts = texts.join(repeated) if repeated else texts
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
-        others = f" and {len(also.ids):,} other short texts ({also.source})" if also else ""
-        own = f"{found - len(also.ids if also else ()):,} single sentences of these reviews"
-        log(f"besides, in each epoch: {own}{others}")
+        own = f"{found - len(repeated.ids if repeated else ()):,} single sentences of these reviews"
+        others = f" and {params.also_passes} x {len(also.ids):,} other short texts" if also else ""
+        log(f"besides, in each epoch: {own}{others}{f' ({also.source})' if also else ''}")
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 

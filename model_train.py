@@ -11,7 +11,7 @@ train_ids.txt, history.csv, steps.csv and history.png. A try on fewer reviews go
 saved_model/quick/<number>/.
 Cut off, stopped (SIGINT, SIGTERM) or out of room, it goes on from its last backup when the same
 command is given again.
-Takes, by default, 18 minutes (with bfloat16) to 80 on 2 CPU cores; after 25 steps the log says.
+Takes, by default, 18 minutes (with bfloat16) to 65 on 2 CPU cores; after 25 steps the log says.
 """
 
 from __future__ import annotations

@@ -150,6 +150,18 @@ def test_each_epoch_has_the_reviews_and_other_sentences(preprocessing):
     assert data_loader.epoch_tokens(lessons, 3) == [sum(map(len, e)) for e in epochs]
 
 
+def test_texts_with_labels_of_their_own_are_in_each_epoch_as_often_as_asked(preprocessing):
+    rows = sources.canonical([("a b c d e f g h i j. " * 3, 0)], "made up")
+    also = sources.canonical([("good movie", 1), ("bad movie", 0)], "others")
+    params = Params(batch_size=4, epochs=2, max_length=64, sentence_share=1, also_passes=3)
+    lessons = data_loader.make_lessons(rows, preprocessing(64), params, also)
+    assert lessons.sentences == 1 + 3 * 2
+    for epoch in range(2):
+        every = lessons.sentences_of(epoch)
+        short = [int(label) for ids, label in every if len(ids["input_mask"]) == 4]
+        assert sorted(short) == [0, 0, 0, 1, 1, 1]
+
+
 def test_padding_share_counts_tokens():
     masks = [[[1, 1, 1], [1, 0, 0]], [[1, 1]]]
     batches = [({"input_mask": tf.constant(mask)}, None) for mask in masks]

@@ -24,7 +24,7 @@ SPLITS = {
 }
 RECIPE = ("max_length", "truncation", "head_share", "ngrams", "pooling", "epochs", "batch_size")
 RECIPE += ("learning_rate", "warmup_share", "weight_decay", "dropout", "layer_decay")
-RECIPE += ("label_smoothing", "sentence_share", "also", "seed")
+RECIPE += ("label_smoothing", "sentence_share", "also", "also_passes", "seed")
 SIDES = ("encoder", "ngrams")
 CREDITS = {
     "minilm": "all-MiniLM-L6-v2 by sentence-transformers, Apache-2.0",
@@ -79,6 +79,8 @@ def make(
     threshold = f": `{names[1]}` from a probability of {details['threshold']:.4g} on."
     sentences = results.get("train_sentences", 0)
     more = [OTHERS[name] for name in others(settings.get("also", "none"))]
+    passes = settings.get("also_passes", 1) if more else 1
+    each = f"; those with labels of their own {passes} times each" if passes > 1 else ""
     more = ["single sentences of theirs"] * (settings.get("sentence_share", 0) > 0) + more
     origin = details.get("made_from")
     lines = [
@@ -91,7 +93,7 @@ def make(
         "## Data",
         "",
         f"{results['data']}: {results['train_reviews']:,} reviews to learn from"
-        + (f" and {sentences:,} short texts ({', '.join(more)})" if sentences else "")
+        + (f" and {sentences:,} short texts ({', '.join(more)}{each})" if sentences else "")
         + f", {results['dev_reviews']:,} held out as dev; {results['skipped_rows']:,} bad rows "
         f"left out. SHA-256 of ids and labels: `{results['data_sha256']}`.",
         "",
