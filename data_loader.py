@@ -65,8 +65,8 @@ class Lessons(NamedTuple):
 def make_lessons(
     reviews: Reviews, preprocessing: Preprocessing, params: Params, also: Reviews | None = None
 ) -> Lessons:
-    """What a training learns from: `reviews`, and in each epoch the short texts `also`, so many
-    times, and --sentence-share sentences of each, the next every time, in the end the first again.
+    """What a training learns from: `reviews`, and in each epoch `also`, --also-passes times, and
+    --sentence-share sentences of each review, the next every time, in the end the first again.
     """
     repeated = also and also.take([*range(len(also.ids))] * params.also_passes)
     wanted = round(len(reviews.ids) * params.sentence_share)
@@ -82,8 +82,8 @@ def make_lessons(
     found = (len(texts.ids) - len(reviews.ids)) // params.epochs
     if found:
         own = f"{found - len(repeated.ids if repeated else ()):,} single sentences of these reviews"
-        others = f" and {params.also_passes} x {len(also.ids):,} other short texts" if also else ""
-        log(f"besides, in each epoch: {own}{others}{f' ({also.source})' if also else ''}")
+        others = also and f" and {params.also_passes} x {len(also.ids):,} other short texts"
+        log(f"besides, in each epoch: {own}" + (f"{others} ({also.source})" if also else ""))
     return Lessons(encode(texts, preprocessing), len(reviews.ids), found)
 
 

@@ -165,7 +165,7 @@ class Params:
         "of the whole of IMDB, else none",
         allowed=(are_others, f"auto, none or some of {EVERY}"),
     )
-    also_passes: int = setting(2, "how often each is learnt in an epoch", allowed=between(1, 16))
+    also_passes: int = setting(2, "passes over --also's texts an epoch", allowed=between(1, 16))
     split: str = setting(
         "dev",
         "dev, the official test split, one sentence of each dev review, or short texts of others",

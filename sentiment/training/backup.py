@@ -69,10 +69,8 @@ class Backup:
         except OSError as error:
             step_kept = self.kept_at()
             kept = f"the newest is of step {step_kept:,}" if step_kept else "there is none"
-            log(
-                f"no backup at step {step:,}: cannot write to {self.folder} ({error.strerror}); "
-                f"{kept}, and the next is tried again"
-            )
+            reason = f"cannot write to {self.folder} ({error.strerror})"
+            log(f"no backup at step {step:,}: {reason}; {kept}")
 
     def kept_at(self) -> int:
         """The step of the newest state, 0 without one."""
