@@ -29,6 +29,8 @@ from sentiment.errors import Stopped, UserError, log
 METAVARS = {str: "TEXT", int: "N", float: "X"}
 HOME = Path(__file__).resolve().parent.parent  # where the scripts are
 FOLDERS = ("data_folder", "encoder_folder")
+PLACES = (*FOLDERS, "model_folder", "device", "strategy")  # no settings of an earlier run
+OF_ENCODER = ("preprocessor", "learning_rate", "pooling")  # those of another do not suit
 DEBUG = "--debug"
 STDOUT = "standard output"
 LOST = (
@@ -102,10 +104,19 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
     if "preset" in arguments:
         parser.set_defaults(**PRESETS[arguments.preset])
     if getattr(arguments, "from_run", None):
+        given = {word.split("=")[0] for word in argv}
+        if flag("preset") in given:
+            parser.error("--preset: --from-run brings that run's settings; give one of the two")
         try:
-            parser.set_defaults(**settings_of_run(Path(arguments.from_run)))
+            again = settings_of_run(Path(arguments.from_run))
         except UserError as error:
             parser.error(str(error))
+        if flag("encoder") in given and arguments.encoder != again.get("encoder"):
+            again = {name: value for name, value in again.items() if name not in OF_ENCODER}
+        parser.set_defaults(**again)
+    after: list[str] = []
+    if "reviews" in arguments and "--" in argv:  # what argparse makes of it depends on its version
+        argv, after = argv[: argv.index("--")], argv[argv.index("--") + 1 :]
     arguments, unknown = parser.parse_known_args(argv)
     known = {flag(item.name): item.name for item in dataclasses.fields(Params)}
     for word in unknown:
@@ -113,6 +124,10 @@ def parse(parser: Parser, argv: Sequence[str] | None = None) -> tuple[Params, ar
             fixed = "preset" not in arguments and name not in EVALUATE
             why = ": the trained model has fixed it" if fixed else ""
             parser.error(f"{flag(name)} is not read here{why}")
+    if "reviews" in arguments:  # argparse takes those before the first flag alone
+        arguments.reviews += [word for word in unknown if not word.startswith("-")]
+        arguments.reviews += after
+        unknown = [word for word in unknown if word.startswith("-")]
     if unknown and "reviews" in arguments and not unknown[0].startswith("--"):
         parser.error(f"{unknown[0]!r} begins with a hyphen: put -- before the reviews")
     if unknown:
@@ -158,7 +173,8 @@ def with_hyphens(argv: Sequence[str]) -> list[str]:
 def settings_of_run(path: Path) -> dict[str, Any]:
     """The settings of an earlier run, from its results.json (or what experiments wrote of it).
 
-    Raises UserError where they cannot be had, or where that run used one that is gone.
+    Where it ran and where its model went are none: it may be wanted again elsewhere. Raises
+    UserError where they cannot be had, or where that run used one that is gone.
     """
     content = files.read_json(path) or {}
     stored = content.get("train", content).get("settings")
@@ -170,7 +186,10 @@ def settings_of_run(path: Path) -> dict[str, Any]:
             "time still has it (experiments/README.md)"
         )
     defaults = {item.name: item.default for item in dataclasses.fields(Params)}
-    found = {name: value for name, value in (LATER | stored).items() if name in defaults}
+    names = defaults.keys() - set(PLACES)
+    found = {name: value for name, value in (LATER | stored).items() if name in names}
+    if found["also"] == "all":  # of a version that had two of them
+        found["also"] = "rotten-tomatoes,made-up"
     for name, value in found.items():
         if not isinstance(value, (type(defaults[name]), int)):
             raise UserError(f"--from-run {path}: {name} is {value!r}, which is no {flag(name)}")

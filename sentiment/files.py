@@ -48,9 +48,9 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a UTF-8 file whole or not at all."""
-    with replacing(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
+    """Write a UTF-8 file whole or not at all; what is none, as in a file's name, as escapes."""
+    content = text.encode("utf-8", "backslashreplace")
+    write_bytes(path, content)
 
 
 def write_bytes(path: Path, content: bytes) -> None:
@@ -145,6 +145,15 @@ def lock(path: Path, waiting: str = "", busy: str = "") -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock file `path`; True where that cannot be known."""
+    try:
+        with filelock.FileLock(path).acquire(timeout=0):
+            return False
+    except OSError:  # filelock.Timeout, or a file that is not ours to open
+        return True
 
 
 def require_writable(folder: str | Path) -> None:

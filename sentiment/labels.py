@@ -5,6 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 SYNONYMS = {"0": 0, "false": 0, "1": 1, "true": 1}  # of two names that are none of these
+# The first one means bad, and the second good
+FORWARDS = (
+    ["neg", "pos"],
+    ["negative", "positive"],
+    ["bad", "good"],
+    ["0", "1"],
+    ["false", "true"],
+)
 
 
 def label_word(value: Any) -> str:
@@ -49,3 +57,8 @@ def is_number(name: str) -> bool:
     except ValueError:
         return name.lower() in SYNONYMS
     return True
+
+
+def is_backwards(names: list[str]) -> bool:
+    """Whether of two labels the first one means good."""
+    return [name.lower() for name in reversed(names)] in FORWARDS

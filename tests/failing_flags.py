@@ -34,8 +34,11 @@ for command, says in (
     ("model_train.py --also=", "--also"),
     (
         "model_train.py --data reviews.csv --labels neg,pos,other --also rotten-tomatoes",
-        "--also rotten-tomatoes: its texts have two labels, --labels has 3: use none",
+        "none of the 48 reviews to train on is labelled other",
     ),
+    ("model_predict.py --explain --fast good", "leave one out"),
+    ("model_predict.py --all-probabilities good", "goes with --input FILE or with --json"),
+    ("model_evaluate.py --data in.csv --split test", "is scored as a whole"),
     ("model_evaluate.py --threshold 1", "between 0 and 1"),
     ("model_evaluate.py --threshold nan", "between 0 and 1"),
     ("model_evaluate.py --threshold 0.5 --target-precision 0.9", "give one"),

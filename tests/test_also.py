@@ -16,13 +16,15 @@ from sentiment.errors import UserError
 from sentiment.reviews import judgements, sources, splits
 from sentiment.reviews.others import EVERY, OTHERS, others
 
+NAMES = ["neg", "pos"]
+NO_DEV = sources.canonical([], "none")
 DATA = ["--data-folder", str(ROOT / "data")]
 
 
 @pytest.mark.parametrize("also", splits.LABELLED)
 def test_what_is_learnt_and_what_is_scored_share_no_text(also):
     params = Params(also=also, data_folder=str(ROOT / "data"))
-    (learnt, left), _ = splits.load_also(params, ["neg", "pos"])
+    (learnt, left), _ = splits.load_also(params, NAMES, NO_DEV)
     every = splits.LABELLED[also](params)
 
     def scored_of(trained):
@@ -35,7 +37,12 @@ def test_what_is_learnt_and_what_is_scored_share_no_text(also):
         assert untouched.ids == every.ids and name == also
     if also == "rotten-tomatoes":  # a model of an earlier version has learnt from them too
         assert scored_of("all")[1] == "rotten-tomatoes-held-out"
+    # Beside a model that has not learnt from them one that has is not compared on what it knows.
+    compared = {"settings": {"data": "imdb", "also": also}, "labels": NAMES}
+    own = {"settings": {"data": "imdb", "also": "none"}, "labels": NAMES}
+    beside, _ = splits.load_split(Params(split=also, data_folder=params.data_folder), own, compared)
     scored, name = scored_of(EVERY)
+    assert beside.ids == scored.ids
     parts = (learnt, left, scored)
     assert sorted(key for part in parts for key in part.ids) == sorted(every.ids)
     keys = [set(map(sources.text_key, part.ids)) for part in parts]
@@ -44,21 +51,64 @@ def test_what_is_learnt_and_what_is_scored_share_no_text(also):
     assert 0.06 < len(left.ids) / len(every.ids) < 0.1
     # Where there is nothing to be weighed, or no long review beside which they would be short.
     for other in ({"ngrams": False}, {"data": "my.csv"}, {"max_length": 48}):
-        (learnt, none), _ = splits.load_also(dataclasses.replace(params, **other), ["neg", "pos"])
+        (learnt, none), _ = splits.load_also(dataclasses.replace(params, **other), NAMES, NO_DEV)
         assert none is None and len(learnt.ids) + len(scored.ids) == len(every.ids)
     assert name == f"{also}-held-out"
 
 
 def test_several_are_learnt_together_each_once():
     params = Params(also=" made-up,rated", data_folder=str(ROOT / "data"))
-    (found, left), _ = splits.load_also(params, ["neg", "pos"])
+    (found, left), _ = splits.load_also(params, NAMES, NO_DEV)
     rated = splits.labelled("rated", params, held_out=False)
     assert len(found.ids) + len(left.ids) == judgements.COUNT + len(rated.ids)
     assert set(left.ids) < set(rated.ids) < {*found.ids, *left.ids}
-    (own, none), _ = splits.load_also(Params(also="made-up,written"), ["neg", "pos"])
+    (own, none), _ = splits.load_also(Params(also="made-up,written"), NAMES, NO_DEV)
     assert none is None and len(own.ids) > judgements.COUNT  # it does not say what others write
     assert found.source.startswith("made-up judgements, rated sentences from vaderSentiment")
     assert others("auto") == others("none") == [] and others(EVERY) == list(OTHERS)
+
+
+def test_a_text_that_is_in_dev_is_not_learnt_from(capsys):
+    params = Params(also="made-up,rated", data_folder=str(ROOT / "data"))
+    (every, left), _ = splits.load_also(params, NAMES, NO_DEV)
+    dev = sources.canonical([(text, 0) for text in (every.texts[7], left.texts[0], "a")], "dev")
+    capsys.readouterr()
+    (found, weighing), _ = splits.load_also(params, NAMES, dev)
+    assert "2 of the texts of --also are in dev: they are not learnt" in capsys.readouterr().err
+    assert set(every.texts) - set(found.texts) == {every.texts[7]}
+    assert set(left.texts) - set(weighing.texts) == {left.texts[0]}
+
+
+@pytest.mark.parametrize(
+    "names, praised, says",
+    [
+        (["neg", "pos"], 1, ""),
+        (["Negative", "Positive"], 1, ""),
+        (["pos", "neg"], 0, ""),
+        (["happy", "sad"], 1, "what praises counts as sad, what blames as happy"),
+    ],
+)
+def test_praise_gets_the_label_that_means_it(names, praised, says, capsys):
+    def label_of(reviews):
+        return reviews.labels[reviews.texts.index("@anonymous Lynn Lowry is amazing.")]
+
+    params = Params(also="rated", data_folder=str(ROOT / "data"), ngrams=False)
+    (found, _), _ = splits.load_also(params, names, NO_DEV)
+    remark = capsys.readouterr().err
+    assert label_of(found) == praised and remark.count("remark") == bool(says) and says in remark
+    params = dataclasses.replace(params, split="rated")
+    details = {"settings": {"data": "my.csv", "also": "none"}, "labels": names}
+    scored, _ = splits.load_split(params, details)
+    assert label_of(scored) == praised and says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("split", ["test", "rated", "rotten-tomatoes"])
+def test_what_has_two_labels_is_not_scored_with_more(split):
+    details = {"settings": {"data": "my.csv", "also": "none"}, "labels": ["a", "b", "c"]}
+    with pytest.raises(UserError, match=f"--split {split}: its texts have two labels, here are 3"):
+        splits.load_split(Params(split=split, data_folder="nowhere"), details)
+    with pytest.raises(UserError, match="--also rated: its texts have two labels, here are 3"):
+        splits.load_also(Params(also="rated", data_folder="nowhere"), ["a", "b", "c"], NO_DEV)
 
 
 def test_who_cannot_have_some_is_told_how_to_go_without(tmp_path, monkeypatch):
@@ -70,7 +120,7 @@ def test_who_cannot_have_some_is_told_how_to_go_without(tmp_path, monkeypatch):
     rest = "rotten-tomatoes,made-up,written"
     says = f"pip could not download vaderSentiment .*go without: --also {rest}$"
     with pytest.raises(UserError, match=says):
-        splits.load_also(Params(data_folder=str(tmp_path)), ["neg", "pos"])
+        splits.load_also(Params(data_folder=str(tmp_path)), NAMES, NO_DEV)
 
 
 def test_rated_sentences_are_those_that_praise_or_blame():
@@ -91,7 +141,7 @@ def test_by_default_they_go_with_all_of_imdb_alone():
         ({"also": "none"}, "none"),
         ({"also": "made-up", "train_examples": 500}, "made-up"),
     ):
-        found, params = splits.load_also(Params(data_folder=data, **flags), ["neg", "pos"])
+        found, params = splits.load_also(Params(data_folder=data, **flags), NAMES, NO_DEV)
         assert params.also == also and (found.learnt is None) == (also == "none")
 
 
@@ -113,6 +163,7 @@ def test_a_model_that_learnt_from_them_is_scored_on_the_others(tiny_pair, tmp_pa
     card = (folder / "model_card.md").read_text()
     assert "the fifth that was not learnt from" in card and "never trained on" not in card
     assert "13,664 short texts (four fifths of Rotten Tomatoes' sentences; those" in card
+    assert len((folder.parent / "1" / "train_ids.txt").read_text().split()) == 80 + 6_832
 
 
 def test_a_tenth_of_what_others_wrote_weighs_both_sides_of_short_texts(tiny_pair, tmp_path):

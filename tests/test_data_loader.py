@@ -15,6 +15,7 @@ from sentiment.reviews.beside import beside
 from sentiment.reviews.sentences import sentences
 from sentiment.training import summary
 
+LABELS = ["neg", "pos"]
 TEXTS = [text for text, _ in made_up_rows(103)]
 
 
@@ -177,12 +178,15 @@ def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys)
     reads = preprocessing(max_length=8)
     counts = summary.count_tokens(reviews, reads)
     assert counts.tolist() == [len(text.split()) + 2 for text in reviews.texts]
-    summary.describe("train", reviews, reads, Params(max_length=8, truncation="head"))
-    summary.show(reviews, tiny_pair.preprocessor, reads, ["neg", "pos"])
+    summary.describe("train", reviews, reads, Params(max_length=8, truncation="head"), LABELS)
+    summary.show(reviews, tiny_pair.preprocessor, reads, LABELS)
     what, *shown = capsys.readouterr().err.splitlines()
     assert f"train: 500 reviews, {reviews.labels.mean():.1%} positive" in what
     assert f"--max-length 8 (head) cuts {np.mean(counts > 8):.1%}" in what
     assert len(shown) == 3
     words = reviews.texts[0].split()[:6]
-    label = ("neg", "pos")[reviews.labels[0]]
+    label = LABELS[reviews.labels[0]]
     assert shown[0] == f"  {label} {reviews.ids[0]}: [CLS] {' '.join(words)} [SEP]"
+    three = reviews._replace(labels=np.arange(500, dtype=np.int32) % 4 // 2 * 2)
+    summary.describe("train", three, reads, Params(max_length=8), ["bad", "so", "good"])
+    assert "500 reviews, 50.0% bad, 0.0% so, 50.0% good; tokens" in capsys.readouterr().err

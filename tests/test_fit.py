@@ -141,7 +141,15 @@ def test_seconds_of_all_parts_are_counted(run, tmp_path):
     assert found.rows[0]["train_seconds"] > seconds > 0
 
 
+def in_directory(content: bytes, place: int, value: int) -> bytes:
+    """A zip archive with a byte of its first directory entry changed."""
+    place += content.index(b"PK\x01\x02")
+    return content[:place] + bytes([value]) + content[place + 1 :]
+
+
 DAMAGE = {
+    "packed in an unknown way": lambda content: in_directory(content, 10, 99),
+    "encrypted": lambda content: in_directory(content, 8, 1),
     "cut short": lambda content: content[: len(content) // 2],
     "empty": lambda content: b"",
     "a flipped bit": lambda content: content[:9999] + bytes([content[9999] ^ 1]) + content[10000:],
@@ -169,6 +177,18 @@ def test_backup_without_a_whole_state_begins_anew(run, tmp_path, capsys):
     found, weights = run(home=tmp_path)
     assert found.continued_at == 0
     assert capsys.readouterr().err.count("is damaged") == 2
+    assert_same(found, weights, run.whole)
+
+
+def test_new_backups_are_kept_where_damaged_ones_are_of_later_steps(run, tmp_path, capsys):
+    with pytest.raises(CutOffError):
+        run(18, False, tmp_path)
+    for path in tmp_path.glob(".training-*/state-*.npz"):
+        path.write_bytes(path.read_bytes()[:20])
+    with pytest.raises(CutOffError):
+        run(8, False, tmp_path)
+    found, weights = run(home=tmp_path)
+    assert found.continued_at == 5
     assert_same(found, weights, run.whole)
 
 
@@ -251,12 +271,15 @@ def test_stop_whose_backup_cannot_be_written_says_where_the_same_command_goes_on
     assert_same(found, weights, run.whole)
 
 
-def test_two_trainings_with_the_same_settings_do_not_share_a_backup(tmp_path):
+def test_two_trainings_with_the_same_settings_do_not_share_a_backup(tmp_path, capsys):
     params = dataclasses.replace(SETTINGS, model_folder=str(tmp_path))
     first = Backup(params, "data")
+    first.save(1, {}, {})
     with pytest.raises(UserError, match="another process trains with the same settings"):
         Backup(params, "data")
+    capsys.readouterr()
     Backup(params, "other data").clear()
+    assert not capsys.readouterr().err  # the first one is running, and no run that was cut off
     first.clear()
     assert not list(tmp_path.iterdir())
 

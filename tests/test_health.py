@@ -43,6 +43,16 @@ def test_reviews(train, dev, share_cut, says, capsys):
     assert says in said and said.count("remark") == bool(says)
 
 
+def test_labels_are_rare_beside_as_many_of_each(capsys):
+    six = reviews(*((f"{n}", n % 6) for n in range(60)))
+    health.of_reviews(six, SOUND, list("abcdef"), 0)
+    assert not capsys.readouterr().err
+    few = reviews(("x", 4), ("y", 5), *((f"{n}", n % 4) for n in range(60)))
+    health.of_reviews(few, reviews(("z", 0)), list("abcdef"), 0)
+    said = capsys.readouterr().err
+    assert said.count("remark") == 1 and "only 1.6% of train are e, 1.6% of train are f" in said
+
+
 def row(train_loss: float, dev_loss: float) -> dict[str, float]:
     return {"train_loss": train_loss, "dev_loss": dev_loss}
 

@@ -13,12 +13,15 @@ from conftest import ROOT
 
 from params import Params
 from sentiment.report import perturb
-from sentiment.reviews import judgements, splits, written
+from sentiment.reviews import judgements, sources, splits, written
 from sentiment.reviews.others import EVERY
 from sentiment.reviews.patterns import ONE_SIDED, PATTERNS
 from sentiment.training import mixture
 
 SUBJECT = judgements.Subject("kettle", ["lid", "handle"], "it")
+
+
+NO_DEV = sources.canonical([], "none")
 
 
 def by_hand() -> list[list[str]]:
@@ -99,9 +102,9 @@ def test_nothing_that_is_measured_by_is_learnt():
 
 def test_the_ngram_side_does_not_learn_from_them(monkeypatch):
     data = str(ROOT / "data")
-    also, params = splits.load_also(Params(data_folder=data), ["neg", "pos"])
+    also, params = splits.load_also(Params(data_folder=data), ["neg", "pos"], NO_DEV)
     without = Params(data_folder=data, also="rotten-tomatoes,rated")
-    alone, _ = splits.load_also(without, ["neg", "pos"])
+    alone, _ = splits.load_also(without, ["neg", "pos"], NO_DEV)
     ours = judgements.COUNT + len(by_hand())
     assert params.also == EVERY and len(also.learnt.ids) == len(alone.learnt.ids) + ours
     assert "made-up judgements" in also.learnt.source and "written for this" in also.learnt.source

@@ -1,5 +1,6 @@
 """More than two labels, from the file to the page: trained, exported, measured, explained."""
 
+import dataclasses
 import json
 import random
 import shutil
@@ -13,7 +14,7 @@ from conftest import LETTERS, run_script, write_csv
 from scipy import special
 from sklearn import metrics as sklearn_metrics
 
-from params import Params
+from params import TRAIN, Params
 from sentiment import command_line, logits
 from sentiment.report import analysis, metrics
 from sentiment.training import calibration
@@ -138,6 +139,40 @@ def test_labels_that_begin_with_a_hyphen_work_as_typed(tmp_path):
     parser = command_line.make_parser("test", ["labels", "data"])
     params, _ = command_line.parse(parser, ["--labels", "-1,1", "--data", data])
     assert params.labels == "-1,1"
+
+
+def test_run_is_made_again_anywhere_and_with_another_encoder(tmp_path, capsys):
+    path = tmp_path / "results.json"
+    ran = Params(model_folder="far/away", device="cpu", strategy="one_device", data_folder="far")
+    settings = vars(dataclasses.replace(ran, encoder="minilm", learning_rate=1e-4, epochs=3))
+    path.write_text(json.dumps({"settings": settings | {"pooling": "mean", "also": "all"}}))
+
+    def parsed(*flags):
+        parser = command_line.make_parser("test", TRAIN)
+        parser.add_argument("--from-run")
+        return command_line.parse(parser, ["--from-run", str(path), *flags])[0]
+
+    params = parsed()
+    assert (params.epochs, params.encoder, params.learning_rate) == (3, "minilm", 1e-4)
+    assert params.also == "rotten-tomatoes,made-up"
+    places = params.model_folder, Path(params.data_folder).name, params.device, params.strategy
+    assert places == ("saved_model", "data", "auto", "auto")
+    params = parsed("--encoder", "bert-base")
+    assert (params.epochs, params.learning_rate, params.pooling) == (3, 0.0, "auto")
+    with pytest.raises(SystemExit):
+        parsed("--preset", "quick")
+    assert "--preset: --from-run brings that run's settings" in capsys.readouterr().err
+
+
+def test_reviews_may_stand_on_both_sides_of_a_flag():
+    parser = command_line.make_parser("test", ["precision"])
+    parser.add_argument("reviews", nargs="*")
+    given = ["a gem", "--precision", "float32", "a waste", "of time"]
+    params, arguments = command_line.parse(parser, given)
+    assert arguments.reviews == ["a gem", "a waste", "of time"] and params.precision == "float32"
+    given = ["good", "--precision", "float32", "bad", "--", "-terrible", "--", "fine"]
+    _, arguments = command_line.parse(parser, given)
+    assert arguments.reviews == ["good", "bad", "-terrible", "--", "fine"]
 
 
 def test_review_that_begins_with_a_hyphen_says_what_to_do(tmp_path):

@@ -35,13 +35,13 @@ def test_one_step_changes_every_trainable_weight(tiny_pair):
 
 
 def test_weight_decay_shrinks_kernels_and_tables_and_nothing_else(tiny_pair):
-    """With gradients of zero, decay is all that an optimiser step does."""
+    """With gradients of hardly anything, decay is all that an optimiser step does."""
     variables = build_classifier(tiny_pair, Params(max_length=16)).network.trainable_variables
     for variable in variables:  # biases start at 0, where decay would not show
         variable.assign_add(tf.ones_like(variable))
     before = [v.numpy() for v in variables]
     optimizer = make_optimizer(variables, weight_decay=0.1, learning_rate=0.5)
-    optimizer.apply_gradients([(tf.zeros_like(v), v) for v in variables])
+    optimizer.apply_gradients([(tf.fill(v.shape, 1e-15), v) for v in variables])
     for variable, old in zip(variables, before, strict=True):
         decays = variable.name.endswith(("/kernel:0", "/embeddings:0"))
         expected = old * (1 - 0.1 * 0.5 if decays else 1)
@@ -102,6 +102,21 @@ def test_touched_rows_step_as_dense_ones_and_the_others_stay():
     np.testing.assert_array_equal(table.numpy()[rest], start[rest])
 
 
+def test_word_embeddings_step_alike_whole_and_in_parts():
+    """--micro-batch adds a step's parts up, densely; rows without a gradient stay there too."""
+    chance = np.random.default_rng(0)
+    start = chance.normal(size=(5, 3)).astype(np.float32)
+    whole, parts = (tf.Variable(start, name="word_embeddings/embeddings") for _ in range(2))
+    one, other = (make_optimizer([v], weight_decay=0.1) for v in (whole, parts))
+    for rows in ([0, 3, 3, 1], [1, 4, 4, 4]):
+        values = chance.normal(size=(4, 3)).astype(np.float32)
+        sparse = tf.IndexedSlices(tf.constant(values), tf.constant(rows), [5, 3])
+        one.apply_gradients([(sparse, whole)])
+        other.apply_gradients([(tf.convert_to_tensor(sparse), parts)])
+    np.testing.assert_allclose(parts.numpy(), whole.numpy(), atol=1e-7)
+    np.testing.assert_array_equal(parts.numpy()[2], start[2])
+
+
 def test_learning_rate_rises_and_falls_in_straight_lines():
     schedule = optimizer.WarmupThenDecay(2.0, warmup_steps=2, steps=6)
     rates = [float(schedule(tf.constant(step))) for step in range(8)]
@@ -116,11 +131,11 @@ def test_learning_rate_without_warm_up_starts_at_its_peak():
 
 def test_lower_layers_learn_slower():
     names = ["word_embeddings/embeddings", "transformer/layer_0/kernel", "transformer/layer_2/bias"]
-    variables = [tf.Variable([0.0], name=name) for name in [*names, "classifier/kernel"]]
+    variables = [tf.Variable([[0.0]], name=name) for name in [*names, "classifier/kernel"]]
     shares = [0.5**3, 0.5**2, 1.0, 1.0]
     made = make_optimizer(variables, layer_decay=0.5, weight_decay=0.0, clip_norm=1e9)
     made.apply_gradients([(tf.ones_like(v), v) for v in variables])
-    moved = [float(v.numpy()[0]) for v in variables]
+    moved = [float(v.numpy()[0, 0]) for v in variables]
     assert moved == pytest.approx([-1e-3 * share for share in shares], rel=1e-3)
 
 

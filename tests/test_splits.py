@@ -61,7 +61,9 @@ def test_dev_reviews_that_are_gone_are_counted(tmp_path):
     with pytest.raises(UserError, match="1 of the model's 3 dev reviews"):
         splits.load_split(Params(), gone)
     path.unlink()
-    with pytest.raises(UserError, match="mine.csv, which the model was trained on, is not there"):
+    with pytest.raises(
+        UserError, match="mine.csv, where the model's dev reviews come from, is not"
+    ):
         splits.load_split(Params(), details | {"dev_ids": there})
 
 
@@ -74,6 +76,24 @@ def test_reviews_of_one_label_cannot_be_learnt_from():
         splits.train_and_dev(rare, ["neg", "pos"], Params(train_examples=3))
 
 
+@pytest.mark.parametrize(
+    "settings, way",
+    [
+        ({}, "raise --dev-share, or give --dev-data"),
+        ({"dev_examples": 1}, "raise --dev-examples"),
+        ({"dev_data": "x"}, "give another --dev-data"),
+    ],
+)
+def test_one_text_is_no_dev(settings, way, tmp_path):
+    rows = sources.canonical([(f"text {n}", n % 2) for n in range(5)], "made up")
+    if "dev_data" in settings:  # one text twice
+        same = write_csv(tmp_path / "dev.csv", [("a gem", 1), ("a gem", 0)])
+        settings = {"dev_data": str(same)}
+    params = Params(data="my.csv", **settings)
+    with pytest.raises(UserError, match=f"dev comes to one text, .*: {way}$"):
+        splits.train_and_dev(rows, ["neg", "pos"], params)
+
+
 def test_file_that_was_trained_on_is_said_to_be(tmp_path, capsys):
     path = write_csv(tmp_path / "mine.csv", [("a gem", 1), ("dire", 0)])
     details = {"labels": ["neg", "pos"], "settings": {"data": str(path)}}
@@ -82,6 +102,11 @@ def test_file_that_was_trained_on_is_said_to_be(tmp_path, capsys):
     other = write_csv(tmp_path / "other.csv", [("a gem", 1), ("dire", 0)])
     splits.load_split(Params(data=str(other)), details)
     assert capsys.readouterr().err == ""
+    details["settings"]["dev_data"] = str(other)
+    splits.load_split(Params(data=str(path)), details)
+    assert "mine.csv is what the model was trained on" in capsys.readouterr().err
+    splits.load_split(Params(data=str(other)), details)
+    assert "other.csv is the model's dev: not learnt from" in capsys.readouterr().err
 
 
 def test_dev_sentences_need_sentences(tmp_path):

@@ -102,6 +102,7 @@ def flags(tiny_pair, tmp_path_factory) -> list:
     given = ["--encoder", tiny_pair.encoder, "--preprocessor", tiny_pair.preprocessor]
     given += ["--data", data, "--max-length", 16, "--batch-size", 19, "--epochs", 12]
     given += ["--learning-rate", "3e-3", "--precision", "float32", "--dropout", 0]
+    given += ["--layer-decay", 0.5]  # the replicas' weights would part without it on each
     return [*given, "--sentence-share", 0, "--backup-steps", 5, "--no-ngrams"]
 
 

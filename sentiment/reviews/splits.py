@@ -15,6 +15,7 @@ import numpy as np
 
 from params import Params
 from sentiment.errors import UserError, log
+from sentiment.labels import FORWARDS, is_backwards
 from sentiment.reviews import judgements, own_files, sources, written
 from sentiment.reviews.others import EVERY, others
 from sentiment.reviews.sentences import sentences
@@ -27,13 +28,6 @@ WEIGHING = 10  # of the rest, one in so many is left for weighing the model's tw
 OWN = {"made-up": judgements.judgements, "written": written.written}
 OWN_MARKS = (judgements.MARK, written.MARK)
 LABELLED = {"rotten-tomatoes": sources.load_rotten_tomatoes, "rated": sources.load_rated}
-BACKWARDS = (
-    ["pos", "neg"],
-    ["positive", "negative"],
-    ["good", "bad"],
-    ["1", "0"],
-    ["true", "false"],
-)
 
 
 def load_train(params: Params) -> tuple[Reviews, list[str]]:
@@ -43,9 +37,27 @@ def load_train(params: Params) -> tuple[Reviews, list[str]]:
         return sources.load_imdb("train", params), names
     if params.labels == "auto":
         names = own_files.labels_of(params)
-    if [name.lower() for name in names] in BACKWARDS:
+    if is_backwards(names):
         log(f"remark: the labels are {' and '.join(names)}: the second one counts as the positive")
     return own_files.load_file(params, names), names
+
+
+def require_two(names: list[str], asked: str) -> None:
+    """Raises UserError with more than two labels: the texts that a flag asks for have no more."""
+    if len(names) > 2:
+        raise UserError(f"{asked}: its texts have two labels, here are {len(names)}: leave it out")
+
+
+def in_order(reviews: Reviews, names: list[str], asked: str) -> Reviews:
+    """Reviews whose labels are 0 for blame and 1 for praise, with the place in `names` instead.
+
+    Names that do not say which is which are remarked on.
+    """
+    labels = 1 - reviews.labels if is_backwards(names) else reviews.labels
+    if not is_backwards(names) and [name.lower() for name in names] not in FORWARDS:
+        bad, good = names
+        log(f"remark: {asked}: what praises counts as {good}, what blames as {bad}")
+    return reviews._replace(labels=labels)
 
 
 def split(
@@ -98,6 +110,10 @@ def train_and_dev(reviews: Reviews, names: list[str], params: Params) -> tuple[R
             f"{' or '.join(missing)}: add some, take more with --train-examples, or leave the "
             "label out of --labels"
         )
+    if len(set(map(sources.text_key, dev.ids))) < 2:
+        more = "--dev-examples" if params.dev_examples else "--dev-share, or give --dev-data"
+        way = "give another --dev-data" if params.dev_data else f"raise {more}"
+        raise UserError(f"{dev.source}: dev comes to one text, which tells nothing apart: {way}")
     return train, dev
 
 
@@ -116,8 +132,8 @@ class Also(NamedTuple):
     left: Reviews | None = None  # of other people, for weighing its two sides
 
 
-def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
-    """(the short texts of --also, the settings with what `auto` came to).
+def load_also(params: Params, names: list[str], dev: Reviews) -> tuple[Also, Params]:
+    """(the short texts of --also but for those in dev, the settings with what `auto` came to).
 
     Raises UserError with more than two labels, which they do not have, and where some of them are
     not to be had.
@@ -126,12 +142,9 @@ def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
         fits = params.data == "imdb" and params.sentence_share and not params.train_examples
         params = dataclasses.replace(params, also=EVERY if fits else "none")
     found: Reviews | None = None
+    if others(params.also):
+        require_two(names, f"--also {params.also}")
     for name in others(params.also):
-        if len(labels) > 2:
-            raise UserError(
-                f"--also {params.also}: its texts have two labels, --labels has {len(labels)}: "
-                "use none"
-            )
         try:
             own = OWN.get(name)
             some = own(seed=params.split_seed) if own else labelled(name, params, False)
@@ -140,6 +153,8 @@ def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
             raise UserError(f"{error}; or go without: --also {rest}") from None
         source = f"{found.source}, {some.source}" if found else some.source
         found = (found.join(some) if found else some)._replace(source=source)
+    if found:
+        found = not_in(dev, in_order(found, names, f"--also {params.also}"))
     # Where the reviews are short themselves, dev says what short texts need.
     reviews_are_long = params.data == "imdb" and params.max_length >= LONG
     if not found or not params.ngrams or not reviews_are_long:
@@ -154,6 +169,15 @@ def load_also(params: Params, labels: list[str]) -> tuple[Also, Params]:
     return Also(learnt, kept if kept.ids else None), params
 
 
+def not_in(dev: Reviews, reviews: Reviews) -> Reviews:
+    """The reviews whose text is not in dev, and a remark where some are."""
+    known = set(map(sources.text_key, dev.ids))
+    rows = [row for row, key in enumerate(reviews.ids) if sources.text_key(key) not in known]
+    if both := len(reviews.ids) - len(rows):
+        log(f"remark: {both:,} of the texts of --also are in dev: they are not learnt from")
+    return reviews.take(rows)
+
+
 def but_own(reviews: Reviews) -> Reviews:
     """The reviews that are none of those that were made for this project."""
     return reviews.take(row for row, key in enumerate(reviews.ids) if not key.endswith(OWN_MARKS))
@@ -166,35 +190,50 @@ def labelled(name: str, params: Params, held_out: bool) -> Reviews:
     return every.take(row for row, one in enumerate(chance) if (one == 0) == held_out)
 
 
-def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
+def load_split(
+    params: Params, details: dict[str, Any], compared: dict[str, Any] | None = None
+) -> tuple[Reviews, str]:
     """The reviews that evaluate scores, and what to call them: the split's or the file's name.
 
-    dev is exactly the ids stored at training. Raises UserError when they are not to be had.
+    `details` are the model's, `compared` those of one that scores them too. dev is exactly the ids
+    stored at training. Raises UserError when they are not to be had.
     """
-    trained_on = details["settings"].get("dev_data") or details["settings"]["data"]
+    trained_on, names = details["settings"]["data"], details["labels"]
+    dev_from = details["settings"].get("dev_data") or trained_on
     if params.data != "imdb":
-        if Path(params.data).resolve() == Path(trained_on).resolve():
+        if params.split != Params.split:
+            raise UserError(f"--split {params.split}: a file given by --data is scored as a whole")
+        scored = Path(params.data).resolve()
+        if scored == Path(trained_on).resolve():
             log(
                 f"{params.data} is what the model was trained on: most of these reviews it has "
                 "seen. Without --data the ones that were held out are scored"
             )
-        return own_files.load_file(params, details["labels"]), Path(params.data).name
+        elif scored == Path(dev_from).resolve():
+            log(f"{params.data} is the model's dev: not learnt from, but chosen on")
+        return own_files.load_file(params, names), Path(params.data).name
+    asked = f"--split {params.split}"
+    if params.split in (*LABELLED, "test"):
+        require_two(names, asked)
     if params.split in LABELLED:
-        if params.split not in others(details["settings"].get("also", "none")):
-            return LABELLED[params.split](params), params.split
-        log(f"the model has learnt from the others: one in {HELD_OUT} of these sentences is scored")
-        return labelled(params.split, params, held_out=True), f"{params.split}-held-out"
+        models = [one["settings"].get("also", "none") for one in (details, compared) if one]
+        if not any(params.split in others(also) for also in models):
+            return in_order(LABELLED[params.split](params), names, asked), params.split
+        who = "one of the models" if compared else "the model"
+        log(f"{who} has learnt from the others: one in {HELD_OUT} of these sentences is scored")
+        rest = labelled(params.split, params, held_out=True)
+        return in_order(rest, names, asked), f"{params.split}-held-out"
     if params.split == "test":
-        return sources.load_imdb("test", params), "test"
-    if trained_on == "imdb":
+        return in_order(sources.load_imdb("test", params), names, asked), "test"
+    if dev_from == "imdb":
         reviews = sources.load_imdb("train", params)
-    elif Path(trained_on).is_file():
+    elif Path(dev_from).is_file():
         columns = {n: details["settings"][n] for n in FILE if n in details["settings"]}
-        own = Params(data=trained_on, skip_bad_rows=True, **columns)
-        reviews = own_files.load_file(own, details["labels"])
+        own = Params(data=dev_from, skip_bad_rows=True, **columns)
+        reviews = own_files.load_file(own, names)
     else:
         raise UserError(
-            f"{trained_on}, which the model was trained on, is not there: run where it is, "
+            f"{dev_from}, where the model's dev reviews come from, is not there: run where it is, "
             "or score another file with --data"
         )
     row_of = {key: row for row, key in enumerate(reviews.ids)}
@@ -202,7 +241,7 @@ def load_split(params: Params, details: dict[str, Any]) -> tuple[Reviews, str]:
     if missing:
         raise UserError(
             f"{len(missing)} of the model's {len(details['dev_ids'])} dev reviews are no longer in "
-            f"{trained_on}: score it with --data, or train again"
+            f"{dev_from}: score it with --data, or train again"
         )
     reviews = reviews.take(row_of[key] for key in details["dev_ids"])
     if params.split == "dev-sentences":

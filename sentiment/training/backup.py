@@ -11,6 +11,7 @@ import json
 import secrets
 import shutil
 import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from sentiment.training.distribution import of_run
 
 FORMAT = 2  # of a state; one of another format is never taken for this one
 DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile)
+DAMAGED += (RuntimeError, NotImplementedError)  # what zipfile makes of some headers
 KEPT = 2  # states: the newest, and the one before it should that one be damaged
 PROGRESS = "progress"  # the member that holds JSON
 PREFIX = ".training-"
@@ -48,7 +50,8 @@ class Backup:
             self.run = secrets.token_hex(8)
             files.write_json(name, {"run": self.run})
         for other in sorted(self.folder.parent.glob(PREFIX + "*")):
-            if other != self.folder and (states := list(other.glob("state-*.npz"))):
+            states = list(other.glob("state-*.npz"))
+            if other != self.folder and states and not files.is_locked(other / files.LOCK):
                 size = sum(path.stat().st_size for path in states) / 1e6
                 log(
                     f"{other} holds a run with other settings, cut off ({size:.0f} MB): delete it "
@@ -81,7 +84,10 @@ class Backup:
         return sorted(self.folder.glob("state-*.npz"), reverse=True)
 
     def load(self) -> tuple[dict[str, Any], Arrays] | None:
-        """(progress, arrays) of the newest whole state; None without one. Damaged ones are said."""
+        """(progress, arrays) of the newest whole state; None without one.
+
+        Damaged ones are said and set aside: as the newest they would be kept before whole ones.
+        """
         for path in self.states():
             try:
                 with np.load(path, allow_pickle=False) as stored:
@@ -91,6 +97,9 @@ class Backup:
             except DAMAGED as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0][:100]
                 log(f"{path} is damaged ({reason}): left out")
+                if not getattr(error, "errno", None):  # else the disk may give it another time
+                    with suppress(OSError):
+                        path.replace(path.with_name(f"damaged-{path.name}"))
         return None
 
     def clear(self) -> None:

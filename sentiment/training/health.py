@@ -10,7 +10,7 @@ from sentiment.errors import log
 from sentiment.logits import predicted
 from sentiment.reviews.sources import Reviews, text_key
 
-SMALL_SHARE = 0.2  # of a label, below which accuracy flatters
+SMALL_SHARE = 0.4  # of what a label would have if all had as many, below which accuracy flatters
 MUCH_CUT = 1 / 3  # of the reviews
 
 
@@ -25,13 +25,14 @@ def of_reviews(train: Reviews, dev: Reviews, labels: list[str], share_cut: float
             both[text_key(key)].add(int(label))
     if contradictions := sum(len(found) > 1 for found in both.values()):
         log(f"remark: {contradictions:,} texts stand in these reviews with more than one label")
-    for number, label in enumerate(labels):
-        share = float(np.mean(train.labels == number))
-        if share < SMALL_SHARE:
-            log(
-                f"remark: only {share:.1%} of train are {label}: accuracy will flatter; look at "
-                "precision and recall"
-            )
+    shares = np.bincount(train.labels, minlength=len(labels)) / len(train.labels)
+    rare = [
+        f"{share:.1%} of train are {label}"
+        for share, label in zip(shares, labels, strict=True)
+        if share < SMALL_SHARE / len(labels)
+    ]
+    if rare:
+        log(f"remark: only {', '.join(rare)}: accuracy will flatter; look at precision and recall")
     if share_cut >= MUCH_CUT:
         log(
             f"remark: {share_cut:.0%} of the reviews are longer than what is read of them; a "

@@ -62,12 +62,12 @@ class AdamW(tf_keras.optimizers.AdamW):
     batch ("lazy Adam", as in TensorFlow Addons): the others' moments and weights stay.
     """
 
-    rate_shares: dict[str, float] = {}  # variables that are not in it learn at the full rate
+    rate_shares: list[float] = []  # of each variable; without one all learn at the full rate
 
     def aggregate_gradients(self, grads_and_vars: Any) -> Any:
         # A word that occurs twice has two rows in a sparse gradient, and the norm needs their sum.
         found = super().aggregate_gradients(grads_and_vars)
-        return [(sum_rows(gradient), variable) for gradient, variable in found]
+        return [(sum_rows(gradient, variable), variable) for gradient, variable in found]
 
     def _apply_weight_decay(self, variables: list[tf.Variable]) -> None:
         """Nothing: `update_step` does it, for the rows that it touches."""
@@ -78,7 +78,7 @@ class AdamW(tf_keras.optimizers.AdamW):
         step = tf.cast(self.iterations + 1, tf.float32)
         powers = tf.pow(self.beta_1, step), tf.pow(self.beta_2, step)
         full = tf.cast(self.learning_rate, tf.float32)
-        rate = full * self.rate_shares.get(variable.name, 1.0)
+        rate = full * (self.rate_shares[index] if self.rate_shares else 1.0)
         decay = full * self.weight_decay if self._use_weight_decay(variable) else None
         if not isinstance(gradient, tf.IndexedSlices):
             if decay is not None:
@@ -108,10 +108,19 @@ class AdamW(tf_keras.optimizers.AdamW):
         variable.scatter_sub(tf.IndexedSlices(change, rows))
 
 
-def sum_rows(gradient: tf.Tensor | tf.IndexedSlices) -> tf.Tensor | tf.IndexedSlices:
-    """A gradient; a sparse one with each row once."""
+def sum_rows(
+    gradient: tf.Tensor | tf.IndexedSlices, variable: tf.Variable
+) -> tf.Tensor | tf.IndexedSlices:
+    """A gradient; a sparse one with each row once.
+
+    That of the word embeddings is dense where --micro-batch added it up, and becomes sparse again:
+    a step in parts moves the rows that the whole step would move.
+    """
     if not isinstance(gradient, tf.IndexedSlices):
-        return gradient
+        if "word_embedding" not in variable.name:
+            return gradient
+        rows = tf.where(tf.reduce_any(gradient != 0, axis=1))[:, 0]
+        return tf.IndexedSlices(tf.gather(gradient, rows), rows, tf.shape(gradient))
     rows, place = tf.unique(gradient.indices)
     values = tf.math.unsorted_segment_sum(gradient.values, place, tf.size(rows))
     return tf.IndexedSlices(values, rows, gradient.dense_shape)
@@ -126,8 +135,11 @@ def make_optimizer(params: Params, steps: int, variables: list[tf.Variable]) -> 
         beta_2=0.999,
         epsilon=1e-6,
         global_clipnorm=params.clip_norm,
+        jit_compile=False,  # on a GPU XLA would compile for each number of rows that are touched
     )
-    optimizer.rate_shares = rate_shares(variables, params.layer_decay)
+    shares = rate_shares(variables, params.layer_decay)
+    # By place, as the optimiser's slots are: on several devices a variable has a name on each.
+    optimizer.rate_shares = [shares[variable.name] for variable in variables]
     keep = set(decayed(variables))
     optimizer.exclude_from_weight_decay([v for v in variables if v.name not in keep])
     return optimizer

@@ -21,14 +21,20 @@ def count_tokens(reviews: Reviews, preprocessing: Preprocessing) -> np.ndarray:
     return np.concatenate(list(counts.as_numpy_iterator()))
 
 
-def describe(name: str, reviews: Reviews, preprocessing: Preprocessing, params: Params) -> float:
+def describe(
+    name: str, reviews: Reviews, preprocessing: Preprocessing, params: Params, labels: list[str]
+) -> float:
     """Print what was loaded: counts, balance, lengths; return the share of reviews that is cut."""
     counts = count_tokens(reviews, preprocessing)
-    positive = float(np.mean(reviews.labels))
+    shares = np.bincount(reviews.labels, minlength=len(labels)) / len(reviews.labels)
+    if len(labels) == 2:
+        balance = f"{shares[1]:.1%} positive"
+    else:
+        balance = ", ".join(f"{share:.1%} {one}" for share, one in zip(shares, labels, strict=True))
     p50, p90, p99 = np.percentile(counts, [50, 90, 99])
     cut = np.mean(counts > params.max_length)
     log(
-        f"{name}: {len(reviews.texts):,} reviews, {positive:.1%} positive; tokens: median "
+        f"{name}: {len(reviews.texts):,} reviews, {balance}; tokens: median "
         f"{p50:.0f}, 90 % {p90:.0f}, 99 % {p99:.0f}, longest {counts.max()}; "
         f"--max-length {params.max_length} ({params.truncation}) cuts {cut:.1%}"
     )
