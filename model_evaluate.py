@@ -42,7 +42,8 @@ def main() -> int:
     from sentiment.scoring import infer
 
     # Model and reviews. What cannot be had is said before TensorFlow's seconds.
-    details = versions.load_details(versions.find_model(params.model_folder))
+    model_folder = versions.find_model(params.model_folder)
+    details, other_details = versions.load_details(model_folder), None
     if arguments.compare:
         other_folder = versions.find_model(arguments.compare)
         other_details = versions.load_details(other_folder)
@@ -50,22 +51,24 @@ def main() -> int:
         raise UserError("--threshold and --target-precision are for models with two labels")
     if arguments.robustness:
         perturb.require_faker()
-    reviews, name = splits.load_split(params, details)  # may download
+    reviews, name = splits.load_split(params, details, other_details)  # may download
     if arguments.fast:
         infer.require_fast(details)
         if arguments.compare:
             infer.require_fast(other_details)
-    learnt = versions.learnt_from(versions.find_model(params.model_folder), reviews.ids)
+    learnt = versions.learnt_from(model_folder, reviews.ids)
     if learnt and params.split != "dev-sentences":
         log(f"remark: {learnt:,} of these {len(reviews.ids):,} texts were learnt from in training")
     if arguments.compare:
-        infer.require_comparable(details, other_details, other_folder, name)
+        infer.require_comparable(details, other_details, other_folder, name, reviews.ids)
     if arguments.target_precision is not None:
         on_dev = dataclasses.replace(params, data="imdb", split="dev")
         dev, _ = splits.load_split(on_dev, details)
+    if arguments.save:
+        files.require_writable(model_folder.parent)
 
     device, precision = machine.start(params.precision, device=params.device, lean=True)
-    model = infer.load_model(params.model_folder)
+    model = infer.load_model(model_folder)
     with machine.quiet():
         if arguments.save:  # it needs tensorflow_text's Python, which imports Keras
             from sentiment.model.republish import publish_again
@@ -98,7 +101,7 @@ def main() -> int:
         words = (f"{key} {printed.shown(value)}" for key, value in extra["threshold"].items())
         print("with " + ", ".join(words))
     if arguments.compare:
-        other = infer.load_model(arguments.compare)
+        other = infer.load_model(other_folder)
         others = folder / "other" if arguments.evaluation_folder else None
         others = others or versions.evaluation_folder(other.folder)
         files.require_writable(others)
@@ -131,7 +134,7 @@ def main() -> int:
             published = publish_again(model.folder, model.loaded, details, threshold)
             written += [published, *card.write(published, versions.evaluation_folder(published))]
     except OSError as error:
-        raise UserError(f"cannot write to {folder}: {error.strerror}") from None
+        raise UserError(f"cannot write {error.filename or folder}: {error.strerror}") from None
     print(f"written: {', '.join(map(str, written))}, {scored.stem}-predictions.csv")
     return 0
 

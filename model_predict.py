@@ -56,6 +56,10 @@ def main() -> int:
     params, arguments = command_line.parse(parser)
     if arguments.input and (arguments.reviews or arguments.explain):
         parser.error("--input scores a file: leave out --explain and other reviews")
+    if arguments.explain and arguments.fast:
+        parser.error("--explain is of both sides, which --fast may not ask: leave one out")
+    if arguments.all_probabilities and not (arguments.input or arguments.json):
+        parser.error("--all-probabilities goes with --input FILE or with --json")
     if not arguments.input and (arguments.output or arguments.resume):
         parser.error("--output and --resume go with --input FILE")
     if arguments.resume and not arguments.output:
@@ -67,27 +71,29 @@ def main() -> int:
     return score_file(params, arguments) if arguments.input else score_reviews(params, arguments)
 
 
-def load(params: Params, fast: bool) -> Any:
+def load(folder: Path, params: Params, fast: bool) -> Any:
     """The model, a missing or foreign one being said before TensorFlow's seconds."""
     from sentiment.model import versions
     from sentiment.scoring import infer
 
-    details = versions.load_details(versions.find_model(params.model_folder))
+    details = versions.load_details(folder)
     if fast:
         infer.require_fast(details)
     machine.start(params.precision, device=params.device, lean=True)
-    return infer.load_model(params.model_folder)
+    return infer.load_model(folder)
 
 
 def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     """Print the answers to reviews that were given as arguments or as lines on standard input."""
+    from sentiment.model import versions
     from sentiment.scoring import explain, inputs, output_formats
     from sentiment.scoring.answers import answers, early_words
+    from sentiment.scoring.output_formats import one_line
 
     # In a locale without UTF-8, Python has not decoded the arguments.
     reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
     if not reviews:
-        reviews = EXAMPLES if sys.stdin.isatty() else read_lines()
+        reviews = EXAMPLES if sys.stdin.isatty() else inputs.lines_of_stdin(params.encoding)
     problems = [inputs.problem_of(review) for review in reviews]
     for number, (review, problem) in enumerate(zip(reviews, problems, strict=True), 1):
         if problem:
@@ -95,7 +101,7 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     wanted = [review for review, problem in zip(reviews, problems, strict=True) if not problem]
     if not wanted:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
-    model = load(params, arguments.fast)
+    model = load(versions.find_model(params.model_folder), params, arguments.fast)
     fast: Counter[bool] | None = Counter() if arguments.fast else None
     width = min(max(len(one_line(review)) for review in wanted), 80)
     for review, row in zip(wanted, answers(model, wanted, fast=fast), strict=True):
@@ -131,7 +137,7 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     way = params.precision + (", fast" if arguments.fast else "")
     parts = resume.open_parts(job, target, arguments.resume, model_folder, way)
     fast: Counter[bool] | None = Counter() if arguments.fast else None
-    answer = partial(answers, load(params, arguments.fast), fast=fast)
+    answer = partial(answers, load(model_folder, params, arguments.fast), fast=fast)
     done = min(len(parts) * batch.PART, job.count)
     log(f"{done:,} rows were scored before" if done else f"scoring {arguments.input}")
     shown = job.count and (target or not sys.stdout.isatty())  # standard input has no known end
@@ -146,16 +152,6 @@ def score_file(params: Params, arguments: argparse.Namespace) -> int:
     if count == refused:
         raise UserError(f"no review in {arguments.input} could be scored")
     return 1 if refused else 0
-
-
-def read_lines() -> list[str]:
-    """A review a line from standard input; undecodable bytes become U+FFFD."""
-    lines = sys.stdin.buffer.read().decode("utf-8-sig", errors="replace").split("\n")
-    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
-
-
-def one_line(review: str) -> str:
-    return " ".join(review.split())
 
 
 if __name__ == "__main__":

@@ -177,8 +177,9 @@ def join(task: Task) -> int:
     job, target, done = task
     parts = [done[number] for number in sorted(done)]
     kind = tables.kind_of(target, tables.WRITTEN)
+    form = output_formats.written_form(job, kind)
     try:
-        output_formats.join(parts, kind, job.columns, batch.written_form(job, kind), target)
+        output_formats.join(parts, kind, job.columns, form, target)
         shutil.rmtree(resume.parts_folder(target))
     except OSError as error:
         raise UserError(
@@ -222,7 +223,8 @@ class Worker:
         answer = partial(answers, self.model, fast=early if self.fast else None)
         scored, refused = job.score(rows, answer, lambda done: None)
         kind = tables.kind_of(target, tables.WRITTEN)
-        content = output_formats.part_of(kind, scored, job.columns, batch.written_form(job, kind))
+        form = output_formats.written_form(job, kind)
+        content = output_formats.part_of(kind, scored, job.columns, form)
         path = resume.write_part(target, number, len(refused), content)
         said = Scored(task, number, path, len(rows), refused, early, self.precision)
         return {"scored": [pickle.dumps(said)]}

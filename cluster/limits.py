@@ -64,7 +64,7 @@ def of_kind(kind: str, table: pd.DataFrame, folder: Path) -> dict[str, float]:
     read = seconds(lambda: sum(1 for _ in job.rows()))
     parts = []
     resume.parts_folder(target).mkdir()
-    form = batch.written_form(job, kind)
+    form = output_formats.written_form(job, kind)
     for start in range(0, len(table), batch.PART):
         some = table.iloc[start : start + batch.PART].to_dict("records")
         added = {"label": "pos", "probability": 0.75, "cut": True}

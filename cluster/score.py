@@ -89,7 +89,7 @@ def open_tasks(
             continue
         form = own_files.form_of(params)
         job = Job(str(source.absolute()), params.text_column, labels, form)
-        parts = resume.open_parts(job, target, arguments.resume, model, way)
+        parts = resume.open_parts(job, target, arguments.resume, model, way, in_order=False)
         tasks.append(Task(job, target, {resume.number_in(part): part for part in parts}))
 
 

@@ -3,6 +3,7 @@
 import csv
 import functools
 import io
+import json
 import os
 import random
 import runpy
@@ -14,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+import filelock
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -133,20 +135,45 @@ class Trained(NamedTuple):
 
 @pytest.fixture(scope="session")
 def trained(tiny_pair, tmp_path_factory) -> Trained:
-    """Two runs of model_train.py on the tiny encoder, which then goes away."""
-    home = tmp_path_factory.mktemp("project")
-    rows = made_up_rows(200)
-    write_csv(home / "reviews.csv", rows)
-    shutil.copytree(Path(tiny_pair.encoder).parent, home / "pair")
+    """Two runs of model_train.py on the tiny encoder, which then goes away.
+
+    One of the test processes makes them, and each has a copy.
+    """
+    base = tmp_path_factory.getbasetemp()
+    made = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "trained"
+    with filelock.FileLock(f"{made}.lock"):
+        if not made.exists():
+            train_twice(tiny_pair, tmp_path_factory.mktemp("project")).rename(made)
+    home = shutil.copytree(made, tmp_path_factory.mktemp("copy") / "project")
+    said = json.loads((home / "said.json").read_text())
+    first, second = (subprocess.CompletedProcess((), *one) for one in said)
+    kept = contents(home / "first")
+    return Trained(home / "saved_model" / "1", first, made_up_rows(200), kept, second)
+
+
+def train_twice(pair: pairs.Pair, home: Path) -> Path:
+    """The folder of `trained`, with what both runs printed and the first one's model as it was."""
+    write_csv(home / "reviews.csv", made_up_rows(200))
+    shutil.copytree(Path(pair.encoder).parent, home / "pair")
     flags = ["--encoder", "pair/encoder", "--preprocessor", "pair/preprocessor"]
     flags += ["--data", "reviews.csv", "--max-length", "16", "--batch-size", "16"]
     flags += ["--learning-rate", "3e-3", "--sentence-share", "0", "--no-ngrams"]
-    output = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
-    assert output.returncode == 0, output.stderr
-    first = contents(home / "saved_model" / "1")
+    first = run_script("model_train.py", *flags, "--epochs", "6", cwd=home)
+    assert first.returncode == 0, first.stderr
+    shutil.copytree(home / "saved_model" / "1", home / "first")
     second = run_script("model_train.py", *flags, "--epochs", "5", "--seed", "1", cwd=home)
     shutil.rmtree(home / "pair")
-    return Trained(home / "saved_model" / "1", output, rows, first, second)
+    said = [(one.returncode, one.stdout, one.stderr) for one in (first, second)]
+    (home / "said.json").write_text(json.dumps(said))
+    return home
+
+
+def write_details(folder: Path, labels: tuple[str, ...] = ("neg", "pos")) -> Path:
+    """A model's folder with no more in it than what training stores beside a model."""
+    details = {"settings": vars(Params()), "labels": labels, "threshold": 0.5, "temperature": 1.0}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "model.json").write_text(json.dumps(details | {"mask_id": 1, "dev_ids": []}))
+    return folder
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -4,15 +4,17 @@ import errno
 import itertools
 import json
 import os
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
-from conftest import made_up_rows, run_script, write_csv
+from conftest import made_up_rows, run_here, run_script, write_csv, write_details
 
 from sentiment import files
 from sentiment.errors import UserError
 from sentiment.reviews import tables
+from sentiment.reviews.delimited import Form
 from sentiment.scoring import batch, infer, inputs
 from sentiment.scoring.resume import checksum, open_parts, parts_folder, release
 
@@ -47,13 +49,12 @@ def count_up(texts, progress):
         yield {"label": "pos", "probability": len(text) / 1000, "cut": False}
 
 
-def parts_with(job, target, resume=False, model="model", precision="auto"):
+def parts_with(job, target, resume=False, model="model", precision="auto", labels=("neg", "pos")):
     """open_parts for a model that has only what is asked about it."""
-    details = target.parent.with_name(f"{target.parent.name}-{model}") / "model.json"
-    if not details.exists():
-        details.parent.mkdir()
-        details.write_text("{}")
-    return open_parts(job, target, resume, details.parent, precision)
+    folder = target.parent.with_name(f"{target.parent.name}-{model}")
+    if not folder.exists():
+        write_details(folder, labels)
+    return open_parts(job, target, resume, folder, precision)
 
 
 def run(job, target, answer=count_up, resume=False):
@@ -124,9 +125,57 @@ def test_parts_of_another_job_are_not_continued(tmp_path):
     for other in ({"model": "other"}, {"precision": "float32"}):
         with pytest.raises(UserError, match="another input, column, model or precision"):
             parts_with(job, target, resume=True, **other)
+    for form in (Form(encoding="latin-1"), Form(quoting="none")):
+        other = inputs.Job(str(source), "review", (), form)
+        with pytest.raises(UserError, match="or read with other flags"):
+            parts_with(other, target, resume=True)
+    note = parts_folder(target) / "run.json"
+    stored = json.loads(note.read_text())
+    note.write_text(json.dumps({k: v for k, v in stored.items() if k != "form"}))
+    assert parts_with(job, target, resume=True) == [part]  # of an earlier version
+    release(job)
+    (parts_folder(target) / f"part-000002.0.{checksum(b'')}").touch()
+    with pytest.raises(UserError, match="lacks part 1: delete it to begin anew"):
+        parts_with(job, target, resume=True)
     os.utime(f"{tmp_path}-model/model.json", ns=(0, 0))  # another one under this number
     with pytest.raises(UserError, match="input or model was changed since"):
         parts_with(job, target, resume=True)
+
+
+def test_labels_that_the_output_cannot_hold_are_said_before_any_is_scored(tmp_path):
+    (tmp_path / "in.csv").write_bytes("text\ncaf\xe9\n".encode("latin-1"))
+    job = inputs.Job(str(tmp_path / "in.csv"), "text", (), Form(encoding="latin-1"))
+    labels = ("\u60aa\u3044", "\u826f\u3044")
+    with pytest.raises(UserError, match="out.csv would be latin-1, .* ends in .jsonl or .parquet"):
+        parts_with(job, tmp_path / "out.csv", labels=labels)
+    assert not parts_folder(tmp_path / "out.csv").exists()
+    assert parts_with(job, tmp_path / "out.jsonl", labels=labels) == []
+
+
+def test_input_whose_name_is_not_utf8_is_scored(tmp_path):
+    source = write(tmp_path / os.fsdecode(b"caf\xe9.csv"), "csv")
+    target = tmp_path / os.fsdecode(b"out-\xe9.csv")
+    assert run(inputs.Job(str(source), "review"), target) == (50, 0)
+
+
+def test_a_model_published_meanwhile_is_not_taken(project, tmp_path, monkeypatch):
+    home = tmp_path / "project"
+    shutil.copytree(project, home)
+    loaded, looked_through = [], inputs.Job.__init__
+    load_model = infer.load_model
+
+    def publishes(job, *arguments):
+        shutil.copytree(home / "saved_model" / "1", home / "saved_model" / "2")
+        looked_through(job, *arguments)
+
+    def notes(folder):
+        loaded.append(load_model(folder).folder.name)
+        return load_model(folder)
+
+    monkeypatch.setattr(inputs.Job, "__init__", publishes)
+    monkeypatch.setattr(infer, "load_model", notes)
+    code, _, said = run_here("model_predict.py --input in.csv --output out.csv", home)
+    assert code == 0 and loaded == ["1"], said
 
 
 BAD = b'number,text\n1,good\n2,\n3,latin \xe9\n4,a,b\n5,"two\nlines"\n6\n'
@@ -342,6 +391,20 @@ def test_damaged_state_is_named_with_the_way_out(name, damage, says, tmp_path, m
         run(inputs.Job(str(source), "review"), target, resume=True)
 
 
+def test_input_that_cannot_be_read_is_not_called_an_output_that_cannot_be_written(tmp_path):
+    job = inputs.Job(str(write(tmp_path / "in.csv", "csv")), "review")
+
+    def fails():
+        raise OSError(errno.EIO, "Input/output error", "in.csv")
+        yield
+
+    job.rows = fails
+    with pytest.raises(OSError, match="Input/output error: 'in.csv'"):
+        batch.to_file(
+            job, count_up, tmp_path / "out.csv", parts_with(job, tmp_path / "out.csv"), print
+        )
+
+
 def test_full_disk_says_that_it_goes_on(tmp_path, monkeypatch):
     source, target = write(tmp_path / "in.csv", "csv"), tmp_path / "out.csv"
     whole = files.write_bytes
@@ -367,14 +430,14 @@ def test_probabilities_of_all_labels_are_columns(trained, tmp_path):
 
 
 def test_what_the_model_cannot_read_is_remarked_on(trained, tmp_path):
-    texts = ["good", "\U0001f600", "хорошо", "good \U0001f600 \U0001f680 \U0001f681"]
+    texts = ["good", "<br />", "\U0001f600", "хорошо", "good \U0001f600 \U0001f680 \U0001f681"]
     source = write_csv(tmp_path / "in.csv", [(text, "") for text in texts])
     flags = ["--model-folder", trained.folder, "--input", source]
     done = run_script("model_predict.py", *flags, cwd=tmp_path)
     notes = [json.loads(line)["note"] for line in done.stdout.splitlines()]
     assert notes[0] is None
-    assert notes[1] == "the model knows none of its words"
-    assert notes[2]
-    assert notes[3] == "the model does not know 75% of its tokens"
+    assert notes[1] == notes[2] == "the model knows none of its words"
+    assert notes[3]
+    assert notes[4] == "the model does not know 75% of its tokens"
     done = run_script("model_predict.py", *flags[:2], "\U0001f600", cwd=tmp_path)
     assert "the model knows none of its words" in done.stderr

@@ -166,6 +166,12 @@ FILES = {
     "bzip2": File("a.csv.bz2", bz2.compress(COMMA.encode()), {}, TWO),
     "zstd": File("a.csv.zst", zstd(COMMA.encode()), {}, TWO),
     "gzip cut off": File("a.csv.gz", gzip.compress(COMMA.encode() * 999)[:60], {}, "is damaged"),
+    "gzip damaged inside": File(
+        "a.csv.gz",
+        gzip.compress(COMMA.encode())[:10] + b"\xff" + gzip.compress(COMMA.encode())[11:],
+        {},
+        "is damaged",
+    ),
     "no gzip": File("a.csv.gz", COMMA, {}, "is damaged"),
     "JSON array": File(
         "a.json", json.dumps([{"text": "bad", "label": 0}, {"text": "good", "label": 1}]), {}, TWO
@@ -178,6 +184,18 @@ FILES = {
     ),
     "JSON array cut off": File(
         "a.json", '[{"text": "bad", "label": 0}, {"te', {}, "element 2: not JSON"
+    ),
+    "JSON arrays": File(
+        "a.json",
+        '\n[{"text": "bad", "label": 0}]\n[] [\n{"text": "good", "label": 1}]\n',
+        {},
+        TWO,
+    ),
+    "more than a JSON array": File(
+        "a.json",
+        '[{"text": "bad", "label": 0}]\n{"text": "good", "label": 1}\n',
+        {},
+        "after a JSON array stands '{",
     ),
     "JSON lines in .json": File(
         "a.json", '{"text":"bad","label":0}\n{"text":"good","label":1}\n', {}, TWO
@@ -224,6 +242,9 @@ FILES = {
         "title,body,label\nSo,bad,neg\n,good,pos\n",
         {"text_column": "title,body"},
         [("So\nbad", 0), ("good", 1)],
+    ),
+    "two columns of labels": File(
+        "a.csv", COMMA, {"label_column": "label,text"}, "a label is of one column"
     ),
     "a column with a comma": File(
         "a.csv", '"a,b",label\nbad,neg\ngood,pos\n', {"text_column": "a,b"}, TWO

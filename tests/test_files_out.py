@@ -4,7 +4,7 @@ import datetime
 
 import pyarrow as pa
 import pytest
-from conftest import run_script
+from conftest import run_script, write_details
 from pyarrow import parquet
 
 from sentiment.reviews import tables
@@ -34,9 +34,7 @@ def test_what_goes_out_is_as_it_came_in(form, tmp_path):
     def answer(texts, progress):
         return ({"label": "pos", "probability": 0.5, "cut": False} for _ in texts)
 
-    (tmp_path / "model").mkdir()
-    (tmp_path / "model" / "model.json").write_text("{}")
-    parts = resume.open_parts(job, target, False, tmp_path / "model", "auto")
+    parts = resume.open_parts(job, target, False, write_details(tmp_path / "model"), "auto")
     assert batch.to_file(job, answer, target, parts, lambda done: None) == (3, 0)
     out = target.read_bytes().decode(form.encoding)
     assert out.startswith(f"text{form.delimiter}more{form.delimiter}label") and form.line_end in out

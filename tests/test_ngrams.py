@@ -12,7 +12,7 @@ import tensorflow as tf
 from conftest import LETTERS, run_script, write_csv
 
 from sentiment import machine
-from sentiment.scoring import explain, infer
+from sentiment.scoring import explain, infer, scores
 from sentiment.scoring.answers import answers
 
 FLAGS = ["--max-length", "8", "--truncation", "head", "--batch-size", "16", "--epochs", "2"]
@@ -99,6 +99,25 @@ def test_all_ways_through_the_export_agree(both):
     np.testing.assert_array_equal(quick.logits[early], quick.ngram_logits[early])
     none = both.signatures["serving_fast"](text=tf.constant([], tf.string))
     assert none["logit"].shape == (0,)
+
+
+def test_fast_scores_are_taken_again(both, reviews, tmp_path, capsys):
+    first, again = (
+        scores.score(both, reviews, "x", "float32", tmp_path, fast=True).predictions
+        for _ in range(2)
+    )
+    said = capsys.readouterr().err
+    assert "x-predictions.csv taken again" in said and "damaged" not in said
+    early = infer.early_of(first)
+    assert early.any()
+    np.testing.assert_array_equal(infer.early_of(again), early)
+    np.testing.assert_array_equal(again.logits, first.logits)
+    np.testing.assert_array_equal(again.encoder_logits, first.encoder_logits)
+
+
+def test_fast_goes_on_where_a_part_holds_nothing_to_score(both):
+    counted = Counter()
+    assert list(answers(both, [], fast=counted)) == [] and not counted
 
 
 def test_fast_is_said_in_predict_and_evaluate(home):

@@ -4,15 +4,17 @@ import csv
 import json
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import contents, run_script, write_csv
+from conftest import contents, run_here, run_script, write_csv
 
+from sentiment import files
 from sentiment.errors import UserError
 from sentiment.report import analysis, metrics
-from sentiment.scoring import scores
+from sentiment.scoring import infer, scores
 from sentiment.scoring.threshold import threshold_for_precision
 
 
@@ -243,6 +245,25 @@ def test_model_that_may_have_learnt_from_dev_is_not_compared_on_it(trained, tmp_
     (home / "1" / "model.json").write_text(json.dumps(details))
     done = run_script("model_evaluate.py", "--compare", "saved_model/1", cwd=tmp_path)
     assert done.returncode == 2 and "may have learnt from 1 of these reviews" in done.stderr
+
+
+def test_save_that_cannot_be_written_is_said_before_anything_is_scored(project, monkeypatch):
+    def refuses(folder):
+        if Path(folder).name == "saved_model":
+            raise UserError(f"cannot write to {folder}")
+
+    monkeypatch.setattr(files, "require_writable", refuses)
+    code, out, said = run_here("model_evaluate.py --threshold 0.6 --save", project)
+    assert code == 2 and "cannot write to saved_model" in said and not out
+
+
+def test_what_another_model_has_learnt_is_remarked_on(tmp_path, capsys):
+    details = {"labels": ["neg", "pos"], "dev_ids": []}
+    (tmp_path / "train_ids.txt").write_text("aa\nbb\n")
+    infer.require_comparable(details, details, tmp_path, "my.csv", ["aa-2", "cc", "dd"])
+    assert "has learnt from 1 of these 3 texts" in capsys.readouterr().err
+    infer.require_comparable(details, details, tmp_path, "my.csv", ["cc"])
+    assert not capsys.readouterr().err
 
 
 def test_label_may_be_called_none(tmp_path):

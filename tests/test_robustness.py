@@ -49,6 +49,14 @@ def measured(monkeypatch, labels, texts):
     return robustness.measure(model, reviews, infer.infer(model, reviews.texts)), calls[1:]
 
 
+def test_praise_raises_the_label_that_means_it(monkeypatch):
+    monkeypatch.setattr(perturb, "praise", lambda text, key: f"{text} good")
+    monkeypatch.setattr(perturb, "blame", lambda text, key: f"{text} bad")
+    for labels, some_move in ((TWO, True), (TWO[::-1], False)):
+        found, _ = measured(monkeypatch, labels, ["a good one", "a bad one"])
+        assert [row["right_way"] > 0 for row in found["must_matter"]] == [some_move] * 4
+
+
 @pytest.mark.parametrize("labels", [TWO, THREE])
 def test_flips_are_counted_and_only_what_changed_is_scored(monkeypatch, labels, capsys):
     found, calls = measured(monkeypatch, labels, ["a good one", "a bad one", "so in 1994 go"])

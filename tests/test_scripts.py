@@ -1,6 +1,7 @@
 """The three scripts as a user runs them, and the export on its own."""
 
 import csv
+import io
 import json
 import math
 import re
@@ -16,6 +17,7 @@ from conftest import ROOT, contents, run_script, write_csv
 from params import Params
 from sentiment.model.ngrams import NUMBERS
 from sentiment.reviews import sources, splits
+from sentiment.scoring import inputs
 
 FLOOR = 0.70  # of the real encoder's dev accuracy
 # What predict and whoever serves an export must do without.
@@ -245,6 +247,20 @@ def test_predict_reads_lines_refuses_empty_ones_and_needs_no_other_package(train
     assert done.returncode == 1
     shown = [line.split(" : ")[0].strip() for line in done.stdout.decode().splitlines()]
     assert shown == ["input: good", "input: bad é 😀 ÿ", "input: \ufffd"]
+
+
+@pytest.mark.parametrize(
+    "content, encoding",
+    [
+        (b"caf\xe9\r\n", "latin-1"),
+        (b"\xef\xbb\xbfcaf\xc3\xa9\n", "UTF-8"),
+        (b"\xef\xbb\xbfcaf\xc3\xa9\n", "latin-1"),
+        ("café".encode("utf-16"), "utf-8"),
+    ],
+)
+def test_lines_are_read_in_their_encoding(content, encoding, monkeypatch):
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert inputs.lines_of_stdin(encoding) == ["café"]
 
 
 @pytest.mark.parametrize(

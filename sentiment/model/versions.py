@@ -53,7 +53,7 @@ def find_model(folder: str | Path) -> Path:
     Raises UserError when there is none.
     """
     folder = Path(folder)
-    if (folder / "saved_model.pb").is_file():
+    if any((folder / name).is_file() for name in ("saved_model.pb", DETAILS)):
         return folder if folder.name else folder.resolve()  # evaluations need a name beside it
     if numbers := versions(folder):
         return folder / str(numbers[-1])

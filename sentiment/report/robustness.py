@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from sentiment.errors import log
+from sentiment.labels import is_backwards
 from sentiment.report import metrics, perturb
 from sentiment.report.printed import shown
 from sentiment.reviews.markup import MARKUP
@@ -33,7 +34,7 @@ def measure(
     """Both kinds of changes, ready for JSON; `predictions` are those of the reviews.
 
     Only what a change altered is scored, all of it at once. What must matter is for models with two
-    labels, of which the second is the good one.
+    labels, of which the second is the good one unless their names say otherwise.
     """
     started = time.time()
     order = np.random.default_rng(SEED).permutation(len(reviews.ids))
@@ -42,7 +43,7 @@ def measure(
         name: altered_by(change, reviews, chosen)
         for name, change in perturb.MUST_NOT_MATTER.items()
     }
-    two = len(model.details["labels"]) == 2
+    two, backwards = len(model.details["labels"]) == 2, is_backwards(model.details["labels"])
     if two:
         altered["praise_added"] = altered_by(perturb.praise, reviews, chosen)
         altered["blame_added"] = altered_by(perturb.blame, reviews, chosen)
@@ -58,7 +59,8 @@ def measure(
             row["worst"] = worst(reviews, rows, before, after, model.details["labels"])
             must_not_matter.append({"change": name} | row)
         else:
-            must_matter.append({"change": name} | moved(before, after, name == "praise_added"))
+            up = (name == "praise_added") != backwards
+            must_matter.append({"change": name} | moved(before, after, up))
     if two:
         must_matter += negations(model, fast)
     return {
@@ -188,7 +190,8 @@ def negations(model: Model, fast: bool) -> list[dict[str, Any]]:
         before, after = (
             infer.infer(model, [pair[side] for pair in pairs], fast=fast) for side in (0, 1)
         )
-        found.append({"change": name} | moved(before, after, name == "not_bad"))
+        up = (name == "not_bad") != is_backwards(model.details["labels"])
+        found.append({"change": name} | moved(before, after, up))
     return found
 
 

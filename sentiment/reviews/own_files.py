@@ -34,7 +34,11 @@ def rows_of(params: Params) -> Iterator[tuple[int, str | None, Any, str]]:
     if have:
         name, sign = str(path), tables.delimiter_of(path, kind, form)
         columns = tables.find_columns(params.text_column, have, name, "--text-column", sign)
-        label = tables.find_columns(params.label_column, have, name, "--label-column", sign)[0]
+        label, *others = tables.find_columns(
+            params.label_column, have, name, "--label-column", sign
+        )
+        if others:
+            raise UserError(f"--label-column {params.label_column}: a label is of one column")
     for number, row, error in tables.read_file(path, kind, form, [*columns, label]):
         if error:
             yield number, None, None, error

@@ -11,7 +11,9 @@ import difflib
 import gzip
 import itertools
 import json
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -38,6 +40,7 @@ WITH_COLUMNS = (*WRITTEN, "json")
 ARROW_TYPES = {bool: "bool", int: "int64", float: "double"}  # by Arrow's names; others: string
 NAMED = 8  # columns that a message names
 PLAIN = Form()
+BLANKS = "\ufeff \t\r\n"
 
 
 class Row(NamedTuple):
@@ -80,6 +83,20 @@ def open_file(path: Path) -> BinaryIO:
     return path.open("rb")
 
 
+@contextmanager
+def opened(path: Path) -> Iterator[BinaryIO]:
+    """`open_file`. Raises UserError where what is compressed is damaged."""
+    try:
+        with open_file(path) as stream:
+            yield stream
+    except (EOFError, zlib.error) as error:
+        raise UserError(f"{path} is damaged ({error})") from None
+    except OSError as error:
+        if error.errno:
+            raise
+        raise UserError(f"{path} is damaged ({error})") from None  # gzip's and bz2's own
+
+
 def read(
     stream: BinaryIO,
     kind: str,
@@ -118,26 +135,36 @@ def read_lines(text: Iterable[str], encoding: str) -> Iterator[Row]:
 
 
 def read_json(text: Any, name: str, encoding: str) -> Iterator[Row]:
-    """Rows of JSON lines, or of one JSON array, which is read piece by piece."""
+    """Rows of JSON lines, or of JSON arrays one after the other, which are read piece by piece."""
+    found = False
     for number, line in enumerate(whole_lines(text), 1):
-        line = line.strip("\ufeff \t\r\n")
-        if number == 1 and line.startswith("["):
-            yield from read_array(line[1:], text, name, encoding)
+        line = line.strip(BLANKS)
+        if not found and line.startswith("["):
+            yield from read_arrays(line, text, name, encoding)
             return
         if line:
+            found = True
             try:
                 yield as_row(number, json.loads(line), encoding)
             except (ValueError, RecursionError):
                 yield Row(number, {}, "cannot be decoded: not JSON")
 
 
-def read_array(begun: str, text: Any, name: str, encoding: str) -> Iterator[Row]:
-    """Rows of a JSON array, of which `begun` was read. Raises UserError where it is none."""
-    decoder, number = json.JSONDecoder(), 0
+def read_arrays(begun: str, text: Any, name: str, encoding: str) -> Iterator[Row]:
+    """Rows of JSON arrays, of which `begun` was read. Raises UserError where something else is."""
+    decoder, number, inside = json.JSONDecoder(), 0, False
     while True:
-        begun = begun.lstrip(" \t\r\n,")
-        if begun.startswith("]"):
-            return
+        begun = begun.lstrip(BLANKS + "," * inside)
+        if begun.startswith("]" if inside else "["):
+            begun, inside = begun[1:], not inside
+            continue
+        if not inside:
+            if begun:
+                raise UserError(f"{name}: after a JSON array stands {begun[:20]!r}, and no other")
+            begun = text.read(1 << 16)
+            if not begun:
+                return
+            continue
         try:
             value, end = decoder.raw_decode(begun)
         except (ValueError, RecursionError):
@@ -167,15 +194,8 @@ def read_file(
     path: Path, kind: str, form: Form = PLAIN, wanted: list[str] | None = None
 ) -> Iterator[Row]:
     """Rows of a file, as `read` gives them. Raises UserError when it cannot be read."""
-    try:
-        with open_file(path) as stream:
-            yield from read(stream, kind, str(path), form, wanted)
-    except EOFError as error:
-        raise UserError(f"{path} is damaged ({error})") from None
-    except OSError as error:
-        if error.errno:
-            raise
-        raise UserError(f"{path} is damaged ({error})") from None  # gzip's and bz2's own
+    with opened(path) as stream:
+        yield from read(stream, kind, str(path), form, wanted)
 
 
 def checked(number: int, values: dict[str, Any], encoding: str) -> Row:
@@ -189,7 +209,7 @@ def columns_of(path: Path, kind: str, form: Form, wanted: set[str]) -> list[str]
     the wanted ones are there.
     """
     if kind == "parquet":
-        with open_file(path) as stream:
+        with opened(path) as stream:
             return open_parquet(stream, str(path)).schema_arrow.names
     columns: dict[str, None] = {}
     for row in read_file(path, kind, form):
@@ -203,7 +223,7 @@ def delimiter_of(path: Path, kind: str, form: Form) -> str:
     """The sign that a readable file is split at; empty where none is."""
     if kind not in DELIMITED:
         return ""
-    with open_file(path) as stream:
+    with opened(path) as stream:
         return look(stream, kind, form)[1].delimiter
 
 
@@ -271,7 +291,7 @@ class Layout(NamedTuple):
 def scan(path: Path, kind: str, form: Form = PLAIN) -> Layout:
     """Count the rows of a file and name its columns: one quick pass, nothing is kept."""
     if kind == "parquet":
-        with open_file(path) as stream:
+        with opened(path) as stream:
             table = open_parquet(stream, str(path))
             types = {field.name: field.type for field in table.schema_arrow}
             return Layout(table.metadata.num_rows, types)
@@ -280,7 +300,7 @@ def scan(path: Path, kind: str, form: Form = PLAIN) -> Layout:
         for row in read_file(path, kind, form):
             count += 1
             columns = columns or dict.fromkeys(row.values, "string")
-        with open_file(path) as stream:
+        with opened(path) as stream:
             _, form, _ = look(stream, kind, form)
         return Layout(count, columns, form)
     found: dict[str, set[type]] = {}

@@ -9,15 +9,14 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sentiment.errors import UserError
 from sentiment.reviews import tables
-from sentiment.reviews.delimited import DEFAULT, Form
 from sentiment.scoring.inputs import Answer, Job, Progress
-from sentiment.scoring.output_formats import as_json, join, part_of
+from sentiment.scoring.output_formats import as_json, join, part_of, written_form
 from sentiment.scoring.resume import parts_folder, refused_in, release, write_part
 
 PART = 2048  # rows that are scored and written together
@@ -65,19 +64,23 @@ def to_file(
     try:
         for scored, bad in parts_of(job, answer, progress, count):
             content = part_of(kind, scored, job.columns, form)
-            parts = [*parts, write_part(target, len(parts), bad, content)]
+            with writing(target):
+                parts = [*parts, write_part(target, len(parts), bad, content)]
             count, refused = count + len(scored), refused + bad
-        join(parts, kind, job.columns, form, target)
-        shutil.rmtree(parts_folder(target))
-    except OSError as error:
-        raise UserError(
-            f"cannot write {target} ({error.strerror}): make room, and --resume goes on"
-        ) from None
+        with writing(target):
+            join(parts, kind, job.columns, form, target)
+            shutil.rmtree(parts_folder(target))
     finally:
         release(job)
     return count, refused
 
 
-def written_form(job: Job, kind: str) -> Form:
-    """How CSV and TSV are written: as the input came, where it is of this kind."""
-    return job.form if job.kind == kind else Form(DEFAULT.get(kind, ""))
+@contextmanager
+def writing(target: Path) -> Iterator[None]:
+    """Raises UserError where the block cannot write."""
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"cannot write {target} ({error.strerror}): make room, and --resume goes on"
+        ) from None

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sentiment.errors import UserError
+from sentiment.errors import UserError, log
 from sentiment.logits import probabilities as probabilities_of
 from sentiment.machine import quiet
-from sentiment.model.versions import find_model, load_details
+from sentiment.model.versions import find_model, learnt_from, load_details
 from sentiment.scoring.threshold import labels_of
 
 WINDOW = 2048  # reviews that are tokenised and sorted by length together; memory grows with it
@@ -56,9 +56,11 @@ def require_fast(details: dict[str, Any]) -> None:
 
 
 def require_comparable(
-    details: dict[str, Any], other: dict[str, Any], other_folder: Path, name: str
+    details: dict[str, Any], other: dict[str, Any], other_folder: Path, name: str, ids: list[str]
 ) -> None:
-    """Raises UserError where another model cannot be compared with one on the split `name`."""
+    """Raises UserError where another model cannot be compared with one on the split `name`, whose
+    reviews these are; what the other one has learnt of them is remarked on.
+    """
     if other["labels"] != details["labels"]:
         raise UserError(
             f"{other_folder} has other labels: {other['labels']}, not {details['labels']}"
@@ -69,6 +71,8 @@ def require_comparable(
             f"{other_folder} may have learnt from {learnt:,} of these reviews, which are not "
             "its dev: compare on --split test, or on --data"
         )
+    if name != "dev-sentences" and (seen := learnt_from(other_folder, ids)):
+        log(f"remark: {other_folder} has learnt from {seen:,} of these {len(ids):,} texts")
 
 
 def load_model(folder: str | Path) -> Model:
@@ -158,7 +162,8 @@ def infer(
         token_counts[start : start + WINDOW] = encoded.pop("token_count")
         read = encoded["input_mask"].sum(axis=1)
         strange = (encoded["input_word_ids"] == unknown_id).sum(axis=1)
-        unknown[start : start + WINDOW] = strange / np.maximum(read - 2, 1)
+        nothing = read <= 2  # mark-up alone, say: [CLS] and [SEP] are all there is
+        unknown[start : start + WINDOW] = np.where(nothing, 1, strange / np.maximum(read - 2, 1))
         early = encoded.pop("early", np.zeros(len(window), bool)) & fast
         sides = {"ngram_logits": encoded.pop("ngram_logits")} if both else {}
         for said in sides.values():
@@ -193,4 +198,5 @@ def infer(
 
 def early_of(predictions: Predictions) -> np.ndarray:
     """bool [N]: of which texts the encoder was not asked."""
-    return np.isnan(predictions.encoder_logits.reshape(len(predictions.labels), -1)[:, 0])
+    unasked = np.isnan(predictions.encoder_logits)
+    return unasked if unasked.ndim == 1 else unasked.any(axis=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sentiment.errors import UserError, log
 from sentiment.reviews import tables
-from sentiment.reviews.delimited import Form, is_utf8
+from sentiment.reviews.delimited import MARKS, Form, is_utf8
 from sentiment.reviews.tables import Row
 
 NAMED = 5  # refused rows that are named on standard error; all have the reason in column error
@@ -96,6 +96,16 @@ class Job:
         for number, problem in refused[: max(NAMED - self.refused, 0)]:
             log(f"row {number}: {problem}: not scored")
         self.refused += len(refused)
+
+
+def lines_of_stdin(encoding: str) -> list[str]:
+    """A review a line from standard input; a byte-order mark is believed before `encoding`, and
+    undecodable bytes become U+FFFD.
+    """
+    content = sys.stdin.buffer.read()
+    encoding = next((name for mark, name in MARKS.items() if content.startswith(mark)), encoding)
+    lines = content.decode(encoding, errors="replace").split("\n")
+    return [line.removesuffix("\r") for line in (lines if lines[-1] else lines[:-1])]
 
 
 def problem_of(text: Any) -> str:

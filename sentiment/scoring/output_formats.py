@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from sentiment import files
+from sentiment.errors import UserError
 from sentiment.reviews import tables
-from sentiment.reviews.delimited import Form, as_line
+from sentiment.reviews.delimited import DEFAULT, Form, as_line
+from sentiment.scoring.inputs import Job
 
 ENDIAN = "le" if sys.byteorder == "little" else "be"
 Columns = dict[str, Any]  # name -> Arrow type or its name
@@ -24,6 +26,24 @@ def plain(encoding: str) -> str:
     return {"utf-8-sig": "utf-8", "utf-16": f"utf-16-{ENDIAN}", "utf-32": f"utf-32-{ENDIAN}"}.get(
         name, name
     )
+
+
+def written_form(job: Job, kind: str) -> Form:
+    """How CSV and TSV are written: as the input came, where it is of this kind."""
+    return job.form if job.kind == kind else Form(DEFAULT.get(kind, ""))
+
+
+def require_writable_labels(job: Job, target: Path, labels: list[str]) -> None:
+    """Raises UserError where the output's encoding, which is the input's, cannot hold a label."""
+    kind = tables.kind_of(target, tables.WRITTEN)
+    encoding = written_form(job, kind).encoding if kind in tables.DELIMITED else "utf-8"
+    try:
+        "".join(labels).encode(encoding)
+    except UnicodeEncodeError:
+        raise UserError(
+            f"{target} would be {encoding}, as the input is, which cannot hold the labels "
+            f"{', '.join(labels)}: name an --output that ends in .jsonl or .parquet"
+        ) from None
 
 
 def part_of(kind: str, rows: list[dict[str, Any]], columns: Columns, form: Form) -> bytes:
@@ -63,6 +83,11 @@ def as_text(value: Any) -> str:
     if value is None or isinstance(value, str):
         return value or ""
     return as_json(value) if isinstance(value, (dict, list, bool)) else str(value)
+
+
+def one_line(text: str) -> str:
+    """A text without line breaks, for a person."""
+    return " ".join(text.split())
 
 
 def join(parts: list[Path], kind: str, columns: Columns, form: Form, target: Path) -> None:

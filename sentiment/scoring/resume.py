@@ -13,24 +13,26 @@ from pathlib import Path
 
 from sentiment import files
 from sentiment.errors import UserError
-from sentiment.model.versions import DETAILS
-from sentiment.reviews import tables
+from sentiment.model.versions import DETAILS, load_details
 from sentiment.scoring.inputs import Job
+from sentiment.scoring.output_formats import require_writable_labels
 
 
 def open_parts(
-    job: Job, target: Path | None, resume: bool, model: Path, precision: str
+    job: Job, target: Path | None, resume: bool, model: Path, precision: str, in_order: bool = True
 ) -> list[Path]:
     """The finished parts of this job, none without `resume` or a target; their folder is made.
 
-    `model` is the folder of the model that scores it.
+    `model` is the folder of the model that scores it; `in_order` says that parts are made one after
+    the other, so that none may be missing.
 
     Raises UserError when the output is there, its parts are another job's, or standard input is to
-    be resumed.
+    be resumed; and where the model or the output's encoding is not what it has to be.
     """
+    labels = load_details(model)["labels"]
     if target is None:
         return []
-    tables.kind_of(target, tables.WRITTEN)
+    require_writable_labels(job, target, labels)
     if job.is_stdin and resume:
         raise UserError("--resume: standard input cannot be read again; give --input a file")
     folder = parts_folder(target)
@@ -41,7 +43,11 @@ def open_parts(
         busy = f"another process is writing {target}: wait for it, or name another --output"
         job.lock = files.lock(folder / files.LOCK, busy=busy)
         job.lock.__enter__()
-        return claim(folder, job, resume, model, precision)
+        parts = claim(folder, job, resume, model, precision)
+        lacking = [n for n, part in enumerate(parts) if number_in(part) != n]
+        if in_order and lacking:
+            raise UserError(f"{folder} lacks part {lacking[0]}: delete it to begin anew")
+        return parts
     except OSError as error:
         raise UserError(
             f"cannot write to {folder} ({error.strerror}): name another --output"
@@ -55,12 +61,12 @@ def claim(folder: Path, job: Job, resume: bool, model: Path, precision: str) -> 
     """The finished parts in the locked folder. Raises UserError when they are another job's."""
     parts = sorted(folder.glob("part-*"))
     if parts and not resume:
-        way = "" if job.is_stdin else "--resume goes on with it; "
-        raise UserError(f"{folder} holds a run that was cut off: {way}delete it to begin anew")
+        or_not = "" if job.is_stdin else "--resume goes on with it; "
+        raise UserError(f"{folder} holds a run that was cut off: {or_not}delete it to begin anew")
     run = {"input": str(job.path.absolute()), "column": job.text_column}
     made = (model / DETAILS).stat().st_mtime_ns  # its number may have been another's
     run |= {"model": str(model.absolute()), "model_made_ns": made, "precision": precision}
-    run["columns"] = list(job.columns)
+    run |= {"columns": list(job.columns), "form": list(job.form)}
     if not job.is_stdin:
         state = job.path.stat()
         run |= {"bytes": state.st_size, "changed_ns": state.st_mtime_ns}
@@ -71,10 +77,11 @@ def claim(folder: Path, job: Job, resume: bool, model: Path, precision: str) -> 
     stored = files.read_json(note)
     if stored is None:
         raise UserError(f"{note} is damaged: delete {folder} to begin anew")
-    if stored != run:
+    if {"form": run["form"]} | stored != run:  # before there were forms, none was stored
         raise UserError(
-            f"{folder} is of another input, column, model or precision, or with or without "
-            "--fast, or the input or model was changed since: delete it to begin anew"
+            f"{folder} is of another input, column, model or precision, or with or without --fast, "
+            "or read with other flags or by another script, or the input or model was changed "
+            "since: delete it to begin anew"
         )
     for part in parts:
         if part.suffix[1:] != checksum(part.read_bytes()):

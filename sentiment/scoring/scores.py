@@ -99,11 +99,10 @@ def read(table: Path, ids: list[str]) -> Predictions:
 
 def values_of(table: pd.DataFrame, name: str, required: bool = True) -> np.ndarray | None:
     """float32, what `columns_of` made columns of. Raises KeyError where they are `required`."""
-    if name in table:
-        return table[name].to_numpy(np.float32)
     columns = [column for column in table if column.startswith(f"{name}-")]
-    if not columns and not required:
+    if not columns and name not in table:
+        if required:
+            raise KeyError(name)
         return None
-    if not columns:
-        raise KeyError(name)
-    return table[columns].to_numpy(np.float32)
+    values = table[columns or name].to_numpy(object)
+    return np.where(values == "", np.nan, values).astype(np.float32)  # a side that was not asked
