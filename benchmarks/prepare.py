@@ -131,14 +131,15 @@ def mixture(params: Any, preprocessing: Any) -> Any:
     from sentiment.reviews import sources, splits
     from sentiment.training import linear
 
-    train, _ = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
+    train, dev = splits.train_and_dev(sources.load_imdb("train", params), ["neg", "pos"], params)
     stored = common.ROOT / "results" / "presets" / "default-0.json"
-    found = json.loads(stored.read_text(encoding="utf-8"))["train"]["sides"]["mixture"]
-    also, _ = splits.load_also(params, ["neg", "pos"])
+    run = json.loads(stored.read_text(encoding="utf-8"))["train"]
+    params = dataclasses.replace(params, also=run["settings"]["also"])
+    also, _ = splits.load_also(params, ["neg", "pos"], dev)
     side = linear.fit(
         train, preprocessing, 2, params.seed, False, True, splits.but_own(also.learnt)
     )
-    return Mixture(side, **found)
+    return Mixture(side, **run["sides"]["mixture"])
 
 
 def need(*names: str) -> None:

@@ -36,15 +36,18 @@ RESULTS = ROOT / "results"
 MODELS = ROOT / "data" / "experiments"
 sys.path.insert(1, str(ROOT))
 
-from params import PRESETS, Params, flag  # noqa: E402
+from params import LATER, PRESETS, Params, flag  # noqa: E402
 from sentiment import machine  # noqa: E402
 from sentiment.errors import UserError  # noqa: E402
 from sentiment.reviews import sources  # noqa: E402
+from sentiment.reviews.others import OTHERS, others  # noqa: E402
 
 # Tokens that a mean IMDB review has left at a max length (measured by summary.count_tokens),
 # and how many a second are trained and scored: AMD EPYC, 2 cores, bfloat16.
 TOKENS = {64: 64, 128: 127, 192: 181, 256: 219, 300: 238, 384: 264, 512: 290}
 TRAINED, SCORED, START = 6700, 25000, 60  # tokens/s, tokens/s, seconds
+SHORT = 25  # tokens of a sentence, and of another short text
+OTHER = 5200  # short texts that each name in --also brings, about
 LAST = 5  # runs that the pace is taken from
 FILES = {
     "short-texts": "experiments/short_texts.csv",
@@ -90,8 +93,8 @@ def read_table(path: Path, only: str) -> list[Run]:
 
 
 def with_preset(flags: dict[str, Any]) -> dict[str, Any]:
-    """The settings of a row, those of its preset among them."""
-    return PRESETS[flags.get("preset", "default")] | flags
+    """All settings of a row, the defaults and those of its preset among them."""
+    return dataclasses.asdict(Params()) | PRESETS[flags.get("preset", "default")] | flags
 
 
 def tokens(max_length: int) -> float:
@@ -108,13 +111,17 @@ def tokens(max_length: int) -> float:
 def predicted_minutes(flags: dict[str, Any], splits: list[str]) -> float:
     """What a run takes on the machine that the constants are of."""
     given = with_preset(flags)
-    length = tokens(int(given.get("max_length", Params.max_length)))
-    dev_share = float(given.get("dev_share", Params.dev_share))
-    reviews = int(given.get("train_examples", 0)) or round(25000 * (1 - dev_share))
-    sentences = 25 * reviews * float(given.get("sentence_share", Params.sentence_share))
-    epochs = int(given.get("epochs", Params.epochs))
-    dev = int(given.get("dev_examples", 0)) or round(25000 * dev_share)
-    seconds = START + epochs * (reviews * length + sentences) / TRAINED
+    length = tokens(int(given["max_length"]))
+    dev_share = float(given["dev_share"])
+    reviews = int(given["train_examples"]) or round(25000 * (1 - dev_share))
+    short = reviews * float(given["sentence_share"])
+    also = given["also"]
+    if also == "auto":  # params.py says what it means
+        also = "none" if int(given["train_examples"]) or not short else ",".join(OTHERS)
+    short += OTHER * len(others(also)) * int(given["also_passes"])
+    epochs = int(given["epochs"])
+    dev = int(given["dev_examples"]) or round(25000 * dev_share)
+    seconds = START + epochs * (reviews * length + short * SHORT) / TRAINED
     seconds += epochs * dev * length / SCORED
     counts = {"dev": dev, "test": 25000}
     seconds += sum(15 + counts.get(split, 500) * length / SCORED for split in splits)
@@ -133,7 +140,7 @@ def pace() -> float:
         train = content["train"]
         here = machine.cpu_name() in train["machine"]["device"]
         if here and train["machine"]["precision"] == precision:
-            minutes = predicted_minutes(train["settings"], content["splits"])
+            minutes = predicted_minutes(LATER | train["settings"], content["splits"])
             ratios.append((content["finished"], content["minutes"] / minutes))
     if not ratios:
         print("no run was on such a machine yet: the minutes are of 2 cores with bfloat16")
@@ -185,7 +192,9 @@ def finished(folder: Path) -> list[Path]:
 
 
 def as_flag(name: str, value: str) -> list[str]:
-    return [flag(name)] if value in ("True", "False") else [flag(name), value]
+    if value not in ("True", "False"):
+        return [flag(name), value]
+    return [] if value == str(getattr(Params, name)) else [flag(name)]  # a flag changes the default
 
 
 def call(script: str, *arguments: str) -> None:

@@ -1,11 +1,14 @@
 """The experiment runner runs the real scripts, once, and says beforehand how long it will take."""
 
+import dataclasses
 import json
 import shutil
 import sys
 
 import pytest
 from conftest import ROOT, made_up_rows, write_csv
+
+from params import Params
 
 sys.path.insert(1, str(ROOT / "experiments"))
 
@@ -93,6 +96,24 @@ def test_a_preset_that_changed_is_another_model(monkeypatch):
     assert [name for name in before if before[name] != after[name]] == ["best"]
 
 
+def test_defaults_that_changed_make_another_model(monkeypatch):
+    table = ROOT / "experiments" / "presets.csv"
+    before = {one.model_folder for one in run.read_table(table, "")}
+
+    @dataclasses.dataclass(frozen=True)
+    class Changed(Params):
+        head_share: float = 0.5
+
+    monkeypatch.setattr(run, "Params", Changed)
+    assert not before & {one.model_folder for one in run.read_table(table, "")}
+
+
+def test_cells_that_say_the_default_turn_nothing_round():
+    assert run.as_flag("ngrams", "True") == run.as_flag("deterministic", "False") == []
+    assert run.as_flag("ngrams", "False") == ["--no-ngrams"]
+    assert run.as_flag("deterministic", "True") == ["--deterministic"]
+
+
 def test_unknown_setting_in_a_table_is_named(tmp_path, monkeypatch):
     path = write_csv(
         tmp_path / "wrong.csv", [("a", "0", "", "1")], ["name", "seeds", "splits", "lr"]
@@ -121,11 +142,23 @@ def test_the_pace_is_that_of_runs_on_such_a_machine(precision, tmp_path, monkeyp
     (tmp_path / "presets").mkdir()
     for kind, times in (("bfloat16", 2), ("float32", 5)):
         device = {"device": f"CPU {run.machine.cpu_name()}, 2 cores", "precision": kind}
-        one = {"train": {"settings": {}, "machine": device}, "splits": ["test"]}
+        settings = dataclasses.asdict(Params())
+        one = {"train": {"settings": settings, "machine": device}, "splits": ["test"]}
         one |= {"minutes": times * expected, "finished": "2026-11-28 13:49:12 UTC"}
         (tmp_path / "presets" / f"{kind}.json").write_text(json.dumps(one), encoding="utf-8")
     assert run.pace() == pytest.approx(2 if precision == "bfloat16" else 5)
     assert not capsys.readouterr().out
+
+
+def test_passes_over_other_short_texts_are_in_the_minutes():
+    def minutes(**flags):
+        return run.predicted_minutes(flags, [])
+
+    none, once, twice = minutes(also="none"), minutes(also_passes=1), minutes()
+    assert twice - once == pytest.approx(once - none) and none < once
+    assert minutes(also="rated", also_passes=4) == pytest.approx(once)
+    without = {"sentence_share": 0}, {"train_examples": 500}  # auto is none there
+    assert all(minutes(**one) == minutes(also="none", **one) for one in without)
 
 
 def test_mean_and_range_of_several_runs():
