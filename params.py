@@ -154,7 +154,7 @@ class Params:
     train_examples: int = setting(0, "train on so many reviews, for a try; 0 is all", allowed=COUNT)
     dev_examples: int = setting(0, "measure dev on so many, for a try; 0 is all", allowed=COUNT)
     sentence_share: float = setting(
-        2.0,
+        4.0,
         "single sentences to learn from besides, up to so many of each training review in each "
         "epoch: cheap, and a help with short texts and with whole reviews",
         allowed=between(0, 16),

@@ -96,7 +96,7 @@ def test_what_short_texts_of_others_give_is_of_their_runs():
         before, after = (f"{one['evaluations'][split]['accuracy']:.4f}" for one in found)
         assert f"from {before} to {after} on " in text
     assert f"it has {found[1]['evaluations']['rated']['accuracy']:.4f} of" in text
-    (path,) = (ROOT / "results" / "judgements").glob("twice-*.json")  # today's default, one run
+    (path,) = (ROOT / "results" / "judgements").glob("four-*.json")  # today's default, one run
     default = json.loads(path.read_text(encoding="utf-8"))["evaluations"]
     for split in ("test", "rotten-tomatoes", "rated", "short-texts", "unseen-texts"):
         assert f"{default[split]['accuracy']:.4f} of " in text
