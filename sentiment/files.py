@@ -49,8 +49,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
 def write_text(path: Path, text: str) -> None:
     """Write a UTF-8 file whole or not at all; what is none, as in a file's name, as escapes."""
-    content = text.encode("utf-8", "backslashreplace")
-    write_bytes(path, content)
+    with replacing(path) as temporary:
+        temporary.write_bytes(text.encode("utf-8", "backslashreplace"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

@@ -34,7 +34,7 @@ for command, says in (
     ("model_train.py --also=", "--also"),
     (
         "model_train.py --data reviews.csv --labels neg,pos,other --also rotten-tomatoes",
-        "none of the 48 reviews to train on is labelled other",
+        "none of the 160 reviews to train on is labelled other",
     ),
     ("model_predict.py --explain --fast good", "leave one out"),
     ("model_predict.py --all-probabilities good", "goes with --input FILE or with --json"),

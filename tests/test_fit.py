@@ -14,7 +14,7 @@ from conftest import made_up_rows
 import data_loader
 from params import Params
 from sentiment.errors import Stopped, UserError
-from sentiment.model.classifier import build_classifier
+from sentiment.model.classifier import Preprocessing, build_classifier
 from sentiment.reviews import sources
 from sentiment.training import backup, fit
 from sentiment.training.backup import Backup
@@ -40,8 +40,13 @@ def run(tiny_pair, tmp_path_factory):
 
     Returns (what fit gave, the weights).
     """
-    rows = [(text, int(label == "pos")) for text, label in made_up_rows(EXAMPLES + 20)]
+    # Of one length: a graph is compiled for each, which would take most of the time here.
+    texts = [(f"{text}{' a' * 16}", label) for text, label in made_up_rows(EXAMPLES + 20)]
+    rows = [(text, int(label == "pos")) for text, label in texts]
     reviews = sources.canonical(rows, "made up")
+    preprocessing = Preprocessing(tiny_pair, SETTINGS)
+    train = data_loader.encode(reviews.take(range(EXAMPLES)), preprocessing)
+    dev = data_loader.encode(reviews.take(range(EXAMPLES, EXAMPLES + 20)), preprocessing)
 
     def make(step=None, at_dev=False, home=None, **changes):
         patch = pytest.MonkeyPatch()
@@ -57,11 +62,9 @@ def run(tiny_pair, tmp_path_factory):
             patch.setattr(fit.Watch, name, cut)
         params = dataclasses.replace(SETTINGS, model_folder=str(home), **changes)
         states = Backup(params, "data")
-        built = build_classifier(tiny_pair, SETTINGS)
+        built = build_classifier(tiny_pair, SETTINGS, preprocessing=preprocessing)
         for number, variable in enumerate(built.encoder.trainable_variables):
             variable.assign(start.setdefault(number, variable.numpy()))
-        train = data_loader.encode(reviews.take(range(EXAMPLES)), built.preprocessing)
-        dev = data_loader.encode(reviews.take(range(EXAMPLES, EXAMPLES + 20)), built.preprocessing)
         try:
             batches = data_loader.dev_batches(dev, 4)
             lessons = data_loader.Lessons(train, EXAMPLES)
