@@ -88,7 +88,6 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
     from sentiment.model import versions
     from sentiment.scoring import explain, inputs, output_formats
     from sentiment.scoring.answers import answers, early_words
-    from sentiment.scoring.output_formats import one_line
 
     # In a locale without UTF-8, Python has not decoded the arguments.
     reviews = [os.fsencode(one).decode("utf-8", "surrogateescape") for one in arguments.reviews]
@@ -103,10 +102,10 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
         raise UserError("no review to score: give one as an argument, or one a line on stdin")
     model = load(versions.find_model(params.model_folder), params, arguments.fast)
     fast: Counter[bool] | None = Counter() if arguments.fast else None
-    width = min(max(len(one_line(review)) for review in wanted), 80)
+    width = min(max(len(output_formats.one_line(review)) for review in wanted), 80)
     for review, row in zip(wanted, answers(model, wanted, fast=fast), strict=True):
         if row["note"] and not arguments.json:
-            log(f"{one_line(review)[:60]!r}: {row['note']}")
+            log(f"{output_formats.one_line(review)[:60]!r}: {row['note']}")
         because = explain.explain_or_say(model, review) if arguments.explain else None
         if arguments.json:
             if not arguments.all_probabilities:
@@ -115,7 +114,7 @@ def score_reviews(params: Params, arguments: argparse.Namespace) -> int:
             print(output_formats.as_json({"text": review} | row))
             continue
         score, label = row["probability"], row["label"]
-        print(f"input: {one_line(review):<{width}} : score: {score:.6f} : {label}")
+        print(f"input: {output_formats.one_line(review):<{width}} : score: {score:.6f} : {label}")
         if because:
             print(because.as_words(colour=sys.stdout.isatty()))
     if fast:
