@@ -79,10 +79,9 @@ def main() -> int:
 
     # What was loaded, as the model will see it.
     log(f"reviews: {reviews.source}")
-    share_cut = summary.describe("train", train, classifier.preprocessing, params, labels)
-    summary.describe("dev", dev, classifier.preprocessing, params, labels)
+    cut = summary.describe({"train": train, "dev": dev}, classifier.preprocessing, params, labels)
     summary.show(train, pair.preprocessor, classifier.preprocessing, labels)
-    health.of_reviews(train, dev, labels, share_cut)
+    health.of_reviews(train, dev, labels, cut["train"])
     precision, difference = layers.check_precision(classifier, dev.texts[:8], precision)
     log(f"precision: {precision} (logits differ from float32 by up to {difference:.1e})")
     lessons = data_loader.make_lessons(train, classifier.preprocessing, params, also.learnt)

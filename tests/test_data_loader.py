@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import LETTERS, VOCABULARY, made_up_rows
+from conftest import ALPHABET, LETTERS, VOCABULARY, made_up_rows
 
 import data_loader
 from data_loader import Lessons
@@ -176,17 +176,21 @@ def test_reviews_of_like_length_share_a_batch(encoded):
 
 def test_what_was_loaded_is_described(reviews, preprocessing, tiny_pair, capsys):
     reads = preprocessing(max_length=8)
-    counts = summary.count_tokens(reviews, reads)
+    counts = summary.count_tokens(reviews.texts, reads)
     assert counts.tolist() == [len(text.split()) + 2 for text in reviews.texts]
-    summary.describe("train", reviews, reads, Params(max_length=8, truncation="head"), LABELS)
+    first = sources.canonical([("a b c", 0), (ALPHABET, 1)], "made up")
+    parts = {"train": reviews, "dev": first}
+    found = summary.describe(parts, reads, Params(max_length=8, truncation="head"), LABELS)
+    assert found == {"train": np.mean(counts > 8), "dev": 0.5}
     summary.show(reviews, tiny_pair.preprocessor, reads, LABELS)
-    what, *shown = capsys.readouterr().err.splitlines()
+    what, other, *shown = capsys.readouterr().err.splitlines()
     assert f"train: 500 reviews, {reviews.labels.mean():.1%} positive" in what
     assert f"--max-length 8 (head) cuts {np.mean(counts > 8):.1%}" in what
+    assert "dev: 2 reviews, 50.0% positive; tokens: median 8" in other
     assert len(shown) == 3
     words = reviews.texts[0].split()[:6]
     label = LABELS[reviews.labels[0]]
     assert shown[0] == f"  {label} {reviews.ids[0]}: [CLS] {' '.join(words)} [SEP]"
     three = reviews._replace(labels=np.arange(500, dtype=np.int32) % 4 // 2 * 2)
-    summary.describe("train", three, reads, Params(max_length=8), ["bad", "so", "good"])
+    summary.describe({"train": three}, reads, Params(max_length=8), ["bad", "so", "good"])
     assert "500 reviews, 50.0% bad, 0.0% so, 50.0% good; tokens" in capsys.readouterr().err

@@ -111,17 +111,18 @@ def tiny_whole(tiny_flags, tmp_path_factory):
     return home / "1"
 
 
-@pytest.mark.parametrize(
-    "place, number",
-    [("half a state", 3), ("dev", 2), ("export", 1), ("after publishing", 1), ("clean-up", 1)],
-)
-def test_killed_run_ends_like_an_uninterrupted_one(tiny_flags, tiny_whole, tmp_path, place, number):
+def test_run_killed_again_and_again_ends_like_an_uninterrupted_one(
+    tiny_flags, tiny_whole, tmp_path
+):
     """It goes on wherever its reviews and the kept encoders were moved to since."""
-    home = tmp_path / "models"
-    assert train(home, tiny_flags, place, number).returncode == KILLED
-    moved = shutil.copy(tiny_flags[tiny_flags.index("--data") + 1], tmp_path / "moved.csv")
-    again = [*tiny_flags, "--data", moved, "--encoder-folder", tmp_path / "encoders"]
-    assert_ended_whole(home, tiny_whole, train(home, again))
+    home, flags = tmp_path / "models", tiny_flags
+    places = ["half a state", "dev", "export", "after publishing", "clean-up"]
+    for place, number in zip(places, (3, 2, 1, 1, 1), strict=True):
+        run = train(home, flags, place, number)
+        assert run.returncode == KILLED, (place, run.stderr)
+        moved = shutil.copy(flags[flags.index("--data") + 1], tmp_path / f"after {place}.csv")
+        flags = [*tiny_flags, "--data", moved, "--encoder-folder", tmp_path / "encoders"]
+    assert_ended_whole(home, tiny_whole, train(home, flags))
 
 
 @pytest.mark.long
