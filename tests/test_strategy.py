@@ -6,7 +6,6 @@ results/reliability/strategies.json.
 
 import concurrent.futures
 import contextlib
-import functools
 import json
 import os
 import socket
@@ -107,20 +106,15 @@ def flags(tiny_pair, tmp_path_factory) -> list:
 
 
 @pytest.fixture(scope="module")
-def one_device(flags, tmp_path_factory):
-    """The model of one device, by --micro-batch."""
-
-    @functools.cache
-    def make(micro_batch: int = 0) -> Path:
-        home = tmp_path_factory.mktemp("one")
-        # Of its own process: the seed that other tests set for TensorFlow makes another order.
-        ((code, said),) = ended([start(home, [*flags, "--micro-batch", micro_batch])])
-        assert code == 0, said
-        losses = history(home / "saved_model" / "1")["dev_loss"]
-        assert losses.iloc[-1] < losses.iloc[0]  # it learns, or the comparison would say little
-        return home / "saved_model" / "1"
-
-    return make
+def one_device(flags, tmp_path_factory) -> Path:
+    """The model of one device."""
+    home = tmp_path_factory.mktemp("one")
+    # Of its own process: the seed that other tests set for TensorFlow makes another order.
+    ((code, said),) = ended([start(home, flags)])
+    assert code == 0, said
+    losses = history(home / "saved_model" / "1")["dev_loss"]
+    assert losses.iloc[-1] < losses.iloc[0]  # it learns, or the comparison would say little
+    return home / "saved_model" / "1"
 
 
 @pytest.mark.parametrize("micro_batch", [0, 4])
@@ -129,7 +123,7 @@ def test_two_devices_take_the_steps_of_one(flags, one_device, tmp_path, micro_ba
     ((code, said),) = ended([start(tmp_path, given, before=("virtual.py", 2))])
     assert code == 0, said
     assert "strategy: mirrored, 2 replicas" in said
-    assert_same_training(tmp_path / "saved_model" / "1", one_device(micro_batch))
+    assert_same_training(tmp_path / "saved_model" / "1", one_device)
 
 
 def test_killed_worker_is_said_and_the_run_goes_on_to_the_same_end(flags, one_device, tmp_path):
@@ -144,7 +138,7 @@ def test_killed_worker_is_said_and_the_run_goes_on_to_the_same_end(flags, one_de
     (code, said), (other_code, other) = ended(start_workers(tmp_path, flags))
     assert code == other_code == 0, said + other
     assert "strategy: multi_worker, 2 replicas" in said and "continuing at step 11" in said
-    assert_same_training(tmp_path / "machine-0" / "saved_model" / "1", one_device())
+    assert_same_training(tmp_path / "machine-0" / "saved_model" / "1", one_device)
     # One voice, and nothing written but by the chief.
     first, second = other.splitlines()
     assert first.startswith("worker 2 of 2: waiting for") and second.startswith("the chief, ")
