@@ -73,12 +73,12 @@ def test_finished_runs_are_skipped_and_others_are_planned(finished, capsys):
     home, call = finished
     call("--plan")
     assert capsys.readouterr().out == "0 runs, about 0 minutes in all\n"
-    kept = home / "results" / "trial" / "smooth-3.json"
+    kept = home / "results" / "trial" / "plain-3.json"
     shutil.move(kept, home / "kept")
-    call("--plan", "--only", "smo")
+    call("--plan", "--only", "pla")
     first, last = capsys.readouterr().out.splitlines()
     shutil.move(home / "kept", kept)
-    assert first.startswith("smooth-3: about ") and last.startswith("1 runs, about ")
+    assert first.startswith("plain-3: about ") and last.startswith("1 runs, about ")
 
 
 def test_a_run_cut_off_while_it_was_scored_is_not_trained_again(finished):
